@@ -1,0 +1,88 @@
+// The backward pass. A node's gradient is complete when every node that was made later has been processed, because an
+// operation's inputs exist before its output. So: always take the youngest node that has a gradient.
+#include <queue>
+
+#include "autograd/variable.h"
+#include "kernels/axpy.h"
+
+namespace imago {
+namespace {
+
+// into += g, the only place where gradients are added. A sum is written in place where nobody else can see it.
+void accumulate(Node& node, const Tensor& g) {
+  if (!node.grad.defined()) {
+    node.grad = g;
+    return;
+  }
+  if (!node.grad_bound && !node.grad.unique()) node.grad = node.grad.clone();
+  kernels::axpy(1, g, node.grad);
+}
+
+void check_gradient(const Node& from, size_t i, const Node& input, const Tensor& g) {
+  IMAGO_CHECK(g.defined(), from.op, ": backward gave no gradient for input ", i);
+  IMAGO_CHECK(g.shape() == input.shape && g.dtype() == input.dtype, from.op, ": gradient of input ", i, " must be ",
+              input.shape, " ", input.dtype, ", got ", g.shape(), " ", g.dtype());
+}
+
+struct Younger {
+  bool operator()(const std::shared_ptr<Node>& a, const std::shared_ptr<Node>& b) const {
+    return a->sequence < b->sequence;
+  }
+};
+
+using Queue = std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Younger>;
+
+// Calls the node's closure and hands its gradients on; newly reached nodes join the queue.
+void step(Node& node, bool retain_graph, Queue& queue) {
+  IMAGO_CHECK(!node.used, "backward: the graph through ", node.op,
+              " has already been used and released; run the forward pass again, or pass retain_graph to the first call");
+  Needs need;
+  for (size_t i = 0; i < node.inputs.size(); ++i) need[i] = node.inputs[i] != nullptr;
+  const Tensor dy = std::exchange(node.grad, Tensor());
+  const Backward backward = retain_graph ? node.backward : std::exchange(node.backward, nullptr);
+  node.used = !retain_graph;
+  const Grads grads = backward(dy, need);
+  IMAGO_CHECK(grads.size() == node.inputs.size(), node.op, ": backward must return ", node.inputs.size(),
+              " gradients, got ", grads.size());
+  for (size_t i = 0; i < grads.size(); ++i) {
+    if (!need[i]) continue;
+    const std::shared_ptr<Node>& input = node.inputs[i];
+    check_gradient(node, i, *input, grads[i]);
+    const bool leaf = input->inputs.empty();
+    if (!leaf && !input->grad.defined()) queue.push(input);
+    accumulate(*input, grads[i]);
+  }
+}
+
+}  // namespace
+
+void Variable::backward(bool retain_graph) const {
+  IMAGO_CHECK(defined(), "backward: the variable is undefined");
+  IMAGO_CHECK(numel() == 1, "backward: the loss must have one element, got shape ", shape(),
+              "; reduce it with mean() or sum(), or pass its gradient");
+  backward(Tensor::full(shape(), 1, dtype()), retain_graph);
+}
+
+void Variable::backward(const Tensor& seed, bool retain_graph) const {
+  IMAGO_CHECK(requires_grad(), "backward: the variable has no history: none of the inputs it was made from requires a "
+              "gradient, or it was made under NoGrad");
+  IMAGO_CHECK(seed.shape() == shape() && seed.dtype() == dtype(), "backward: seed must be ", shape(), " ", dtype(),
+              ", got ", seed.shape(), " ", seed.dtype());
+  if (node()->inputs.empty()) return accumulate(*node(), seed);
+
+  Queue queue;
+  accumulate(*node(), seed);
+  queue.push(node());
+  try {
+    while (!queue.empty()) {
+      const std::shared_ptr<Node> youngest = queue.top();
+      queue.pop();
+      step(*youngest, retain_graph, queue);
+    }
+  } catch (...) {  // interior gradients live only while the engine runs, whatever way it ends
+    for (; !queue.empty(); queue.pop()) queue.top()->grad = {};
+    throw;
+  }
+}
+
+}  // namespace imago

@@ -1,0 +1,107 @@
+// A Variable is a tensor with a history: the graph of operations that made it, so that gradients can flow back.
+#pragma once
+
+#include <bitset>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace imago {
+
+using Needs = std::bitset<32>;      // bit i: input i wants its gradient
+using Grads = std::vector<Tensor>;  // one per input, in input order; undefined where not wanted
+// The vector-Jacobian product of one operation: from the gradient of its output to the gradients of its inputs.
+// It is a pure function: only the engine adds gradients up.
+using Backward = std::function<Grads(const Tensor& dy, Needs need)>;
+
+struct Node;
+
+class Variable {
+ public:
+  Variable() = default;  // undefined
+  // A leaf. With requires_grad, backward() leaves the gradient in grad().
+  Variable(Tensor value, bool requires_grad = false);
+
+  bool defined() const { return state_ != nullptr; }
+  const Tensor& value() const { return state_->value; }
+  const Shape& shape() const { return value().shape(); }
+  int rank() const { return value().rank(); }
+  int64_t dim(int i) const { return value().dim(i); }
+  int64_t numel() const { return value().numel(); }
+  DType dtype() const { return value().dtype(); }
+  bool requires_grad() const { return state_ && state_->node != nullptr; }
+
+  // d(loss)/d(this) after backward(): leaves only, undefined before.
+  Tensor grad() const;
+  // Forgets the gradient, or zeroes it where bind_grad() gave it a home.
+  void zero_grad();
+
+  // For whoever owns the leaf (an optimiser's arena, a loaded checkpoint): replaces the value by one of the same shape.
+  // Every copy of this Variable sees it.
+  void set_value(Tensor value);
+  // From now on gradients are added into this tensor, which must have the value's shape and type.
+  void bind_grad(Tensor grad);
+
+  // The same value without history.
+  Variable detach() const { return defined() ? Variable(value()) : Variable(); }
+
+  // Adds d(this)/d(leaf) to the gradient of every leaf that this depends on. Throws if this has more than one element,
+  // has no history, or if its graph was already used; retain_graph keeps the graph for another call.
+  void backward(bool retain_graph = false) const;
+  // The same from a given gradient of this, of this shape and type.
+  void backward(const Tensor& seed, bool retain_graph = false) const;
+
+  const std::shared_ptr<Node>& node() const { return state_->node; }
+
+ private:
+  friend Variable record(const char*, Tensor, const std::vector<Variable>&, Backward);
+  struct State {
+    Tensor value;
+    std::shared_ptr<Node> node;  // null if no gradient is wanted
+  };
+  std::shared_ptr<State> state_;
+};
+
+// One operation in the graph, or a leaf. It refers to the nodes of its inputs but not to their values: what a backward
+// needs is what its closure holds, nothing else stays alive.
+struct Node {
+  const char* op = "leaf";
+  uint64_t sequence = 0;  // creation order: inputs come before outputs
+  Shape shape;            // of the output, hence of its gradient
+  DType dtype = DType::f32;
+  std::vector<std::shared_ptr<Node>> inputs;  // null where an input wants no gradient
+  Backward backward;                          // empty for a leaf, and after the graph was used
+  Tensor grad;                                // leaves; for others only while the engine runs
+  bool grad_bound = false;                    // grad is a view that has to be kept
+  bool used = false;
+
+  Node();
+  ~Node();
+};
+
+// A tensor kept for backward. Reading it checks that nobody has overwritten it since.
+class Saved {
+ public:
+  Saved() = default;
+  Saved(const Tensor& tensor) : tensor_(tensor), version_(tensor.version()) {}
+  Saved(const Variable& variable) : Saved(variable.defined() ? variable.value() : Tensor()) {}
+  operator const Tensor&() const { return get(); }
+  const Tensor& get() const {
+    IMAGO_CHECK(tensor_.version() == version_, "backward: a tensor of shape ", tensor_.shape(),
+                " that was saved for backward has been written to in place since; clone() it first");
+    return tensor_;
+  }
+
+ private:
+  Tensor tensor_;
+  uint64_t version_ = 0;
+};
+
+// Wraps the result `y` of operation `op` and, if any input wants a gradient and gradients are enabled, remembers how to
+// get it. Undefined inputs (an absent bias) are allowed and never want one.
+Variable record(const char* op, Tensor y, const std::vector<Variable>& inputs, Backward backward);
+
+}  // namespace imago

@@ -1,0 +1,25 @@
+# The header-only packages that imago builds with. They are looked up as plain headers, so that a folder of headers (named
+# by CMAKE_PREFIX_PATH) serves as well as Debian's packages.
+include_guard()
+
+function(imago_header_package target header debian)
+  find_path(${target}_INCLUDE_DIR ${header} PATH_SUFFIXES ${ARGN})
+  if(NOT ${target}_INCLUDE_DIR)
+    message(FATAL_ERROR "imago needs the header ${header}. On Debian and Ubuntu: apt-get install ${debian}")
+  endif()
+  add_library(${target} INTERFACE IMPORTED)
+  target_include_directories(${target} SYSTEM INTERFACE ${${target}_INCLUDE_DIR})
+endfunction()
+
+imago_header_package(imago_eigen Eigen/Core libeigen3-dev eigen3)
+imago_header_package(imago_stb stb/stb_image_write.h libstb-dev)
+imago_header_package(imago_json nlohmann/json.hpp nlohmann-json3-dev)
+imago_header_package(imago_fmt fmt/core.h libfmt-dev)
+target_compile_definitions(imago_fmt INTERFACE FMT_HEADER_ONLY)
+if(IMAGO_EXAMPLES OR IMAGO_BENCH)
+  imago_header_package(imago_cli CLI/CLI.hpp libcli11-dev)
+endif()
+if(IMAGO_TESTS)
+  imago_header_package(imago_catch catch2/catch.hpp catch2)
+endif()
+find_package(Threads REQUIRED)

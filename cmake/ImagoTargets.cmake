@@ -1,0 +1,56 @@
+# One library per folder. The link lines say who may know whom:
+#   examples -> diffusion -> nn -> autograd -> kernels -> core,  diffusion -> data -> core
+include_guard()
+
+add_library(imago_options INTERFACE)
+target_compile_features(imago_options INTERFACE cxx_std_20)
+target_include_directories(imago_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+# No contraction of a * b + c: random numbers and plain code give the same bits on every machine.
+target_compile_options(imago_options INTERFACE -Wall -Wextra -ffp-contract=off -fno-math-errno)
+if(IMAGO_WERROR)
+  target_compile_options(imago_options INTERFACE -Werror)
+endif()
+if(IMAGO_SANITIZE)
+  target_compile_options(imago_options INTERFACE -fsanitize=${IMAGO_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(imago_options INTERFACE -fsanitize=${IMAGO_SANITIZE})
+endif()
+
+function(imago_library folder)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS;USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp ${PROJECT_SOURCE_DIR}/${folder}/functions/*.cpp
+       ${PROJECT_SOURCE_DIR}/${folder}/optim/*.cpp)
+  add_library(imago_${folder} STATIC ${sources} ${arg_SOURCES})
+  target_link_libraries(imago_${folder} PUBLIC ${arg_LINKS} PRIVATE imago_options)
+  foreach(package ${arg_USES})
+    target_link_libraries(imago_${folder} PRIVATE $<BUILD_INTERFACE:${package}>)
+  endforeach()
+  set_target_properties(imago_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME ${folder})
+endfunction()
+
+# kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too: its
+# templates must not be shared between instruction sets either.
+file(GLOB cpu_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
+function(imago_cpu_kernels name)
+  add_library(imago_cpu_${name} OBJECT ${cpu_kernels})
+  target_compile_definitions(imago_cpu_${name} PRIVATE IMAGO_BACKEND=cpu_${name} IMAGO_BACKEND_NAME="cpu_${name}"
+                             Eigen=Eigen_${name} EIGEN_DONT_PARALLELIZE)
+  target_compile_options(imago_cpu_${name} PRIVATE -O3 -ffp-contract=fast -fno-trapping-math -Wno-ignored-attributes ${ARGN})
+  target_link_libraries(imago_cpu_${name} PRIVATE imago_options imago_eigen)
+  set_target_properties(imago_cpu_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_property(GLOBAL APPEND PROPERTY IMAGO_CPU_OBJECTS $<TARGET_OBJECTS:imago_cpu_${name}>)
+endfunction()
+
+imago_cpu_kernels(baseline)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  imago_cpu_kernels(avx2 -march=x86-64-v3)
+  imago_cpu_kernels(avx512 -march=x86-64-v4 -mprefer-vector-width=512)
+  set(IMAGO_CPU_DISPATCH ON)
+endif()
+get_property(cpu_objects GLOBAL PROPERTY IMAGO_CPU_OBJECTS)
+
+imago_library(core LINKS Threads::Threads)
+imago_library(kernels SOURCES ${cpu_objects} LINKS imago_core)
+if(IMAGO_CPU_DISPATCH)
+  target_compile_definitions(imago_kernels PRIVATE IMAGO_CPU_DISPATCH)
+endif()
+imago_library(autograd LINKS imago_kernels)

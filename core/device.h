@@ -1,0 +1,29 @@
+// Where a tensor lives, and the queue that its work goes to.
+#pragma once
+
+#include <cstdint>
+#include <ostream>
+
+namespace imago {
+
+enum class Device : uint8_t { cpu, cuda, simt };
+
+constexpr const char* name_of(Device device) {
+  switch (device) {
+    case Device::cpu: return "cpu";
+    case Device::cuda: return "cuda";
+    case Device::simt: return "simt";
+  }
+  return "?";
+}
+
+inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
+
+// A queue of work on a device; null is the device's default queue (the CPU has no other).
+struct Stream {
+  void* handle = nullptr;
+};
+
+inline Stream current_stream(Device) { return {}; }
+
+}  // namespace imago

@@ -1,0 +1,95 @@
+#include "core/random.h"
+
+#include <numeric>
+
+#include "core/parallel.h"
+
+namespace imago {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;
+
+// Calls write(i, values of elements 4b .. 4b+3 of the sequence, how many of them from where) block by block.
+template <typename Draw, typename Write>
+void for_blocks(int64_t n, uint64_t first, Draw draw, Write write) {
+  parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end;) {
+      const uint64_t element = first + static_cast<uint64_t>(i);
+      const auto values = draw(element / 4);
+      for (uint64_t lane = element % 4; lane < 4 && i < end; ++lane, ++i) write(i, values.v[lane]);
+    }
+  });
+}
+
+struct Four {
+  float v[4];
+};
+
+template <typename Draw, typename Map>
+void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map map) {
+  out.bump_version();
+  visit<float, double, bfloat16>(out.dtype(), op, [&]<typename T>() {
+    T* y = out.data<T>();
+    for_blocks(out.numel(), first, draw, [=](int64_t i, float v) { y[i] = T(map(v)); });
+  });
+}
+
+}  // namespace
+
+void fill_uniform(Tensor& out, const RandomKey& key, double low, double high, uint64_t first) {
+  const auto draw = [&](uint64_t block) {
+    const Philox4 w = random_words(key, block);
+    return Four{{uniform_from(w.v[0]), uniform_from(w.v[1]), uniform_from(w.v[2]), uniform_from(w.v[3])}};
+  };
+  const float a = static_cast<float>(low), range = static_cast<float>(high - low);
+  fill_floating(out, "fill_uniform", first, draw, [=](float u) { return u * range + a; });
+}
+
+void fill_normal(Tensor& out, const RandomKey& key, double stddev, uint64_t first) {
+  const auto draw = [&](uint64_t block) {
+    const Philox4 w = random_words(key, block);
+    const NormalPair a = normals_from(w.v[0], w.v[1]), b = normals_from(w.v[2], w.v[3]);
+    return Four{{a.v[0], a.v[1], b.v[0], b.v[1]}};
+  };
+  const float scale = static_cast<float>(stddev);
+  fill_floating(out, "fill_normal", first, draw, [=](float z) { return z * scale; });
+}
+
+void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
+  IMAGO_CHECK(n >= 1 && n <= int64_t{1} << 31, "fill_integers: n must be in [1, 2^31], got ", n);
+  out.bump_version();
+  visit<int32_t, int64_t>(out.dtype(), "fill_integers", [&]<typename T>() {
+    T* y = out.data<T>();
+    for_blocks(
+        out.numel(), first, [&](uint64_t block) { return random_words(key, block); },
+        [=](int64_t i, uint32_t w) { y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32); });
+  });
+}
+
+Tensor rand(const Shape& shape, const RandomKey& key, DType dtype) {
+  Tensor t(shape, dtype);
+  fill_uniform(t, key);
+  return t;
+}
+
+Tensor randn(const Shape& shape, const RandomKey& key, DType dtype) {
+  Tensor t(shape, dtype);
+  fill_normal(t, key);
+  return t;
+}
+
+Tensor randint(const Shape& shape, const RandomKey& key, int64_t n) {
+  Tensor t(shape, DType::i64);
+  fill_integers(t, key, n);
+  return t;
+}
+
+std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key) {
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  for (int64_t i = n - 1; i > 0; --i)
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(integer_at(key, static_cast<uint64_t>(i), i + 1))]);
+  return order;
+}
+
+}  // namespace imago

@@ -1,0 +1,35 @@
+// Tensors of random numbers. Element `first + i` of the key's sequence goes to element i of the tensor, so that a batch
+// drawn in parts equals the batch drawn at once.
+#pragma once
+
+#include "core/philox.h"
+#include "core/tensor.h"
+
+namespace imago {
+
+// The streams that imago itself draws from; any other number is free.
+enum RandomStream : uint32_t {
+  kInitStream = 1,
+  kShuffleStream,
+  kFlipStream,
+  kTimestepStream,
+  kNoiseStream,
+  kSampleStream,
+  kDropoutStream = 1000,  // + the layer's number
+};
+
+// Uniform in [low, high); out is f32, f64 or bf16.
+void fill_uniform(Tensor& out, const RandomKey& key, double low = 0, double high = 1, uint64_t first = 0);
+// Normal with mean 0 and the given standard deviation; out is f32, f64 or bf16.
+void fill_normal(Tensor& out, const RandomKey& key, double stddev = 1, uint64_t first = 0);
+// Integers in [0, n), n at most 2^31; out is i32 or i64.
+void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first = 0);
+
+Tensor rand(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
+Tensor randn(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
+Tensor randint(const Shape& shape, const RandomKey& key, int64_t n);  // i64
+
+// A permutation of 0 .. n-1 (Fisher and Yates), the same for the same key everywhere.
+std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key);
+
+}  // namespace imago

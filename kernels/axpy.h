@@ -1,0 +1,19 @@
+// y += a * x, in place: how the engine adds gradients up.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace imago::kernels {
+
+struct Axpy {
+  const void* x;  // (n)
+  void* y;        // (n)
+  int64_t n;
+  double a;
+  DType dtype;
+};
+
+// x and y must agree in shape and type (f32 or f64).
+void axpy(double a, const Tensor& x, Tensor& y);
+
+}  // namespace imago::kernels

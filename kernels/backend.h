@@ -1,0 +1,25 @@
+// Everything that a device must be able to do: a table of launchers, one line each in kernels/launchers.def.
+#pragma once
+
+#include "core/device.h"
+
+namespace imago::kernels {
+
+#define LAUNCHER(name, Params) struct Params;
+#include "kernels/launchers.def"
+#undef LAUNCHER
+
+struct Backend {
+  const char* name;
+#define LAUNCHER(name, Params) void (*name)(const Params&, Stream);
+#include "kernels/launchers.def"
+#undef LAUNCHER
+};
+
+// The CPU's kernels are compiled once per instruction set; cpu_backend() is the best set that this machine runs, or the
+// one that $IMAGO_CPU_ISA (baseline, avx2, avx512) names.
+const Backend& cpu_backend();
+const Backend* cuda_backend();              // null in a build without CUDA
+const Backend& backend_for(Device device);  // throws when this build has no such device
+
+}  // namespace imago::kernels

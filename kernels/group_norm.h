@@ -1,0 +1,46 @@
+// Group normalisation, Wu & He 2018 (arXiv:1803.08494), with an optional SiLU behind it.
+#pragma once
+
+#include <bitset>
+
+#include "core/tensor.h"
+#include "kernels/options.h"
+
+namespace imago::kernels {
+
+// S is the number of spatial positions, G the number of groups. Statistics have the accumulator's type.
+struct GroupNormForward {
+  const void *x, *weight, *bias;  // (N, S, C)  (C)  (C)
+  void *y, *mean, *rstd;          // (N, S, C)  (N, G)  (N, G); the last two are kept for backward
+  int64_t N, S, C, G;
+  double eps;
+  Activation activation;
+  DType dtype;
+};
+
+struct GroupNormBackward {
+  const void *dy, *x, *weight, *bias, *mean, *rstd;  // (N, S, C)  (N, S, C)  (C)  (C)  (N, G)  (N, G)
+  void *dx, *dweight, *dbias;                        // (N, S, C)  (C)  (C); null where not wanted
+  int64_t N, S, C, G;
+  Activation activation;
+  DType dtype;
+};
+
+struct GroupNormResult {
+  Tensor y, mean, rstd;
+};
+struct GroupNormGrads {
+  Tensor dx, dweight, dbias;
+};
+
+// y = activation(xhat * weight + bias), xhat = (x - mean) * rstd, with mean and rstd = 1/sqrt(var + eps) taken over all
+// positions and channels of each group. x is (N, ..., C) of rank 2 to 6; weight, bias (C). Throws on other shapes, and
+// where C does not split into groups.
+GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const GroupNormOptions& options);
+
+// `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined. The activation's input is computed
+// again from x, so only x and the statistics have to be kept.
+GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                   const Tensor& mean, const Tensor& rstd, Activation activation, std::bitset<32> want);
+
+}  // namespace imago::kernels
