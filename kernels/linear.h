@@ -1,0 +1,20 @@
+// The affine map of a dense layer: a matrix product with a bias.
+#pragma once
+
+#include <bitset>
+
+#include "core/tensor.h"
+
+namespace imago::kernels {
+
+struct LinearGrads {
+  Tensor dx, dweight, dbias;
+};
+
+// y (..., O) = x weight^T + bias; x (..., I), weight (O, I), bias (O) or undefined. Throws on other shapes.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined.
+LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, std::bitset<32> want);
+
+}  // namespace imago::kernels
