@@ -1,0 +1,83 @@
+// Reductions over one contiguous row. The compiler may not reorder a float sum, so the vectors are written out here.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/cpu/isa.h"
+
+namespace imago::kernels::IMAGO_BACKEND {
+
+// at(p) in the terms below: the elements of row p that the present step looks at, one vector or, in the tail, one value.
+template <typename T>
+struct VectorAt {
+  int64_t i;
+  Vec<T> operator()(const T* p) const { return load(p + i); }
+};
+template <typename T>
+struct ScalarAt {
+  int64_t i;
+  T operator()(const T* p) const { return p[i]; }
+};
+
+// Pairwise over the lanes.
+template <typename T>
+inline T sum_lanes(Vec<T> v) {
+  T lane[kLanes<T>];
+  std::memcpy(lane, &v, sizeof v);
+  for (int width = kLanes<T> / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+
+// The sum of term(at) over a row of n: row_sum<T>(n, [=](auto at) { return at(x) * at(y); }) is a dot product. Up to 256
+// vectors are added in T, in four independent chains, and these sums in double.
+template <typename T, typename F>
+inline double row_sum(int64_t n, F term) {
+  constexpr int64_t L = kLanes<T>;
+  double total = 0;
+  int64_t i = 0;
+  while (n - i >= L) {
+    const int64_t stop = std::min(n, i + 256 * L);
+    Vec<T> a{}, b{}, c{}, d{};
+    for (; i + 4 * L <= stop; i += 4 * L) {
+      a += term(VectorAt<T>{i});
+      b += term(VectorAt<T>{i + L});
+      c += term(VectorAt<T>{i + 2 * L});
+      d += term(VectorAt<T>{i + 3 * L});
+    }
+    for (; i + L <= stop; i += L) a += term(VectorAt<T>{i});
+    total += sum_lanes<T>((a + b) + (c + d));
+  }
+  for (; i < n; ++i) total += term(ScalarAt<T>{i});
+  return total;
+}
+
+// The largest of n > 0 values.
+template <typename T>
+inline T row_max(int64_t n, const T* x) {
+  constexpr int64_t L = kLanes<T>;
+  T best = x[0];
+  int64_t i = 0;
+  if (n >= L) {
+    Vec<T> a = load(x), b = a;
+    for (; i + 2 * L <= n; i += 2 * L) {
+      const Vec<T> u = load(x + i), v = load(x + i + L);
+      a = u > a ? u : a;
+      b = v > b ? v : b;
+    }
+    if (i + L <= n) {
+      const Vec<T> u = load(x + i);
+      a = u > a ? u : a;
+      i += L;
+    }
+    a = a > b ? a : b;
+    for (int lane = 0; lane < L; ++lane) best = std::max(best, static_cast<T>(a[lane]));
+  }
+  for (; i < n; ++i) best = std::max(best, x[i]);
+  return best;
+}
+
+// Rows per task, so that a task has some 16 thousand elements: depends on the shape only.
+inline int64_t row_grain(int64_t row_length) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, row_length)); }
+
+}  // namespace imago::kernels::IMAGO_BACKEND
