@@ -9,21 +9,37 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;
 
-// Calls write(i, values of elements 4b .. 4b+3 of the sequence, how many of them from where) block by block.
+// Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block.
+template <typename Draw, typename Write>
+void for_elements(int64_t begin, int64_t end, uint64_t first, Draw draw, Write write) {
+  for (int64_t i = begin; i < end;) {
+    const uint64_t element = first + static_cast<uint64_t>(i);
+    const auto values = draw(element / 4);
+    for (uint64_t lane = element % 4; lane < 4 && i < end; ++lane, ++i) write(i, values.v[lane]);
+  }
+}
+
+// The same over [0, n), in parallel.
 template <typename Draw, typename Write>
 void for_blocks(int64_t n, uint64_t first, Draw draw, Write write) {
-  parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end;) {
-      const uint64_t element = first + static_cast<uint64_t>(i);
-      const auto values = draw(element / 4);
-      for (uint64_t lane = element % 4; lane < 4 && i < end; ++lane, ++i) write(i, values.v[lane]);
-    }
-  });
+  parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) { for_elements(begin, end, first, draw, write); });
 }
 
 struct Four {
   float v[4];
 };
+
+Four four_normals(const RandomKey& key, uint64_t block) {
+  const Philox4 w = random_words(key, block);
+  const NormalPair a = normals_from(w.v[0], w.v[1]), b = normals_from(w.v[2], w.v[3]);
+  return {{a.v[0], a.v[1], b.v[0], b.v[1]}};
+}
+
+template <typename T>
+void draw(T* out, int64_t n, const RandomKey& key, uint64_t first) {
+  for_elements(0, n, first, [&](uint64_t block) { return four_normals(key, block); },
+               [=](int64_t i, float z) { out[i] = z; });
+}
 
 template <typename Draw, typename Map>
 void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map map) {
@@ -46,14 +62,13 @@ void fill_uniform(Tensor& out, const RandomKey& key, double low, double high, ui
 }
 
 void fill_normal(Tensor& out, const RandomKey& key, double stddev, uint64_t first) {
-  const auto draw = [&](uint64_t block) {
-    const Philox4 w = random_words(key, block);
-    const NormalPair a = normals_from(w.v[0], w.v[1]), b = normals_from(w.v[2], w.v[3]);
-    return Four{{a.v[0], a.v[1], b.v[0], b.v[1]}};
-  };
   const float scale = static_cast<float>(stddev);
-  fill_floating(out, "fill_normal", first, draw, [=](float z) { return z * scale; });
+  fill_floating(out, "fill_normal", first, [&](uint64_t block) { return four_normals(key, block); },
+                [=](float z) { return z * scale; });
 }
+
+void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first) { draw(out, n, key, first); }
+void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) { draw(out, n, key, first); }
 
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
   IMAGO_CHECK(n >= 1 && n <= int64_t{1} << 31, "fill_integers: n must be in [1, 2^31], got ", n);

@@ -22,6 +22,10 @@ enum RandomStream : uint32_t {
 void fill_uniform(Tensor& out, const RandomKey& key, double low = 0, double high = 1, uint64_t first = 0);
 // Normal with mean 0 and the given standard deviation; out is f32, f64 or bf16.
 void fill_normal(Tensor& out, const RandomKey& key, double stddev = 1, uint64_t first = 0);
+// The same standard normals into plain memory, on this thread: for kernels that draw their noise
+// tile by tile. They do not draw themselves, because their own code may contract a * b + c.
+void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first);
+void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first);
 // Integers in [0, n), n at most 2^31; out is i32 or i64.
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first = 0);
 

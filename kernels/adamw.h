@@ -1,0 +1,37 @@
+// Adam, Kingma & Ba 2015 (arXiv:1412.6980), and AdamW, Loshchilov & Hutter 2019 (arXiv:1711.05101),
+// over a flat buffer, with clipping and the moving average of the parameters in the same pass.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace imago::kernels {
+
+struct AdamW {
+  const void* g;          // (n)
+  void *w, *m, *v, *ema;  // (n) each; ema is null where none is kept
+  int64_t n;
+  double lr, beta1, beta2, eps, weight_decay;
+  double bias1, bias2;  // 1 - beta1^k, 1 - beta2^k
+  double gradient_scale, ema_decay;
+  bool decoupled;
+  DType dtype;
+};
+
+struct AdamWArguments {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+  bool decoupled = true;      // weight decay of AdamW; false: of Adam, an L2 penalty
+  int64_t step = 1;           // k, the number of this update; the first is 1
+  double gradient_scale = 1;  // gradients are multiplied by it first: clipping
+  double ema_decay = 0;
+};
+
+// With g' = gradient_scale * g (+ weight_decay * w if not decoupled), in place:
+//   m = beta1 m + (1 - beta1) g',  v = beta2 v + (1 - beta2) g'^2
+//   mhat = m / (1 - beta1^k),  vhat = v / (1 - beta2^k)
+//   w = w (1 - lr weight_decay if decoupled) - lr mhat / (sqrt(vhat) + eps)
+//   ema = ema_decay ema + (1 - ema_decay) w, where ema is defined
+// All tensors have the shape and type of w, f32 or f64.
+void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema,
+           const AdamWArguments& arguments);
+
+}  // namespace imago::kernels

@@ -1,0 +1,42 @@
+#include "kernels/adamw.h"
+
+#include <cmath>
+
+#include "kernels/cpu/isa.h"
+
+namespace imago::kernels::IMAGO_BACKEND {
+namespace {
+
+// One pass reads and writes every buffer once: the memory bus sets the pace. kEma is known at
+// compile time, so that the loop has no branches and becomes vector code.
+template <typename T, bool kEma>
+void update(const AdamW& p) {
+  const T* g = static_cast<const T*>(p.g);
+  T *w = static_cast<T*>(p.w), *ema = static_cast<T*>(p.ema);
+  T *m = static_cast<T*>(p.m), *v = static_cast<T*>(p.v);
+  const T scale = static_cast<T>(p.gradient_scale);
+  const T penalty = static_cast<T>(p.decoupled ? 0 : p.weight_decay);
+  const T keep = static_cast<T>(p.decoupled ? 1 - p.lr * p.weight_decay : 1);
+  const T rest1 = static_cast<T>(1 - p.beta1), rest2 = static_cast<T>(1 - p.beta2);
+  const T beta2 = static_cast<T>(p.beta2);
+  const T rate = static_cast<T>(p.lr / p.bias1), root = static_cast<T>(1 / std::sqrt(p.bias2));
+  const T eps = static_cast<T>(p.eps), ema_rest = static_cast<T>(1 - p.ema_decay);
+  parallel_chunks(p.n, 1 << 14, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const T d = g[i] * scale + penalty * w[i];
+      m[i] += rest1 * (d - m[i]);
+      v[i] = beta2 * v[i] + rest2 * d * d;
+      w[i] = w[i] * keep - rate * m[i] / (std::sqrt(v[i]) * root + eps);
+      if constexpr (kEma) ema[i] = ema_rest == T(1) ? w[i] : ema[i] + ema_rest * (w[i] - ema[i]);
+    }
+  });
+}
+
+}  // namespace
+
+void adamw(const AdamW& p, Stream) {
+  visit<float, double>(p.dtype, "adamw",
+                       [&]<typename T>() { p.ema ? update<T, true>(p) : update<T, false>(p); });
+}
+
+}  // namespace imago::kernels::IMAGO_BACKEND

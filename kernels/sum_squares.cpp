@@ -1,0 +1,15 @@
+#include "kernels/sum_squares.h"
+
+#include "kernels/backend.h"
+
+namespace imago::kernels {
+
+Tensor sum_squares(const Tensor& x) {
+  IMAGO_CHECK(x.defined(), "sum_squares: x is undefined");
+  Tensor y({}, DType::f64, x.device());
+  const SumSquares p{.x = x.raw(), .y = y.data<double>(), .n = x.numel(), .dtype = x.dtype()};
+  backend_for(x.device()).sum_squares(p, current_stream(x.device()));
+  return y;
+}
+
+}  // namespace imago::kernels

@@ -1,0 +1,30 @@
+#include "kernels/timestep_embedding.h"
+
+#include "kernels/backend.h"
+
+namespace imago::kernels {
+
+Tensor timestep_embedding(const Tensor& t, int64_t dim, const TimestepEmbeddingOptions& options,
+                          DType dtype) {
+  IMAGO_CHECK(t.defined() && t.rank() == 1, "timestep_embedding: t must be (N), got ", t.shape());
+  IMAGO_CHECK(dim >= 1, "timestep_embedding: dim must be at least 1, got ", dim);
+  IMAGO_CHECK(dim < 2 || static_cast<double>(dim / 2) != options.freq_shift,
+              "timestep_embedding: freq_shift must not be half of dim, got ", options.freq_shift,
+              " for dim ", dim);
+  IMAGO_CHECK(options.max_period > 0, "timestep_embedding: max_period must be positive, got ",
+              options.max_period);
+  Tensor y({t.dim(0), dim}, dtype, t.device());
+  const TimestepEmbedding p{
+      .t = t.raw(),
+      .y = y.raw(),
+      .N = t.dim(0),
+      .dim = dim,
+      .options = options,
+      .t_dtype = t.dtype(),
+      .dtype = dtype,
+  };
+  if (y.numel()) backend_for(t.device()).timestep_embedding(p, current_stream(t.device()));
+  return y;
+}
+
+}  // namespace imago::kernels

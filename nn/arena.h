@@ -1,0 +1,78 @@
+// The parameters of a model in one flat buffer, and their gradients in another, so that zeroing,
+// clipping, an optimiser's update and the moving average are one pass over one array each.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/variable.h"
+
+namespace imago::nn {
+
+class ParameterArena {
+ public:
+  // Where one parameter lives in every flat buffer.
+  struct Entry {
+    std::string name;
+    Shape shape;
+    int64_t offset;
+  };
+
+  // Takes over those that require a gradient: each value moves into the flat buffer and becomes a
+  // view of it, each gradient starts at zero and gathers in the other. The rest (stored, but not
+  // trained) are left alone. Throws unless the trained ones are all f32 or all f64, each there
+  // once.
+  explicit ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters);
+  ParameterArena(const ParameterArena&) = delete;
+  ParameterArena& operator=(const ParameterArena&) = delete;
+
+  // Flat, (size). Parameters start at multiples of kAlignment elements; what lies between is and
+  // stays zero.
+  Tensor& values() { return values_; }
+  const Tensor& values() const { return values_; }
+  Tensor& gradients() { return gradients_; }
+  const Tensor& gradients() const { return gradients_; }
+  void zero_grad() { gradients_.fill(0); }
+
+  // How many numbers are trained; values() has this many and the padding.
+  int64_t numel() const { return numel_; }
+  const std::vector<Entry>& entries() const { return entries_; }
+
+  // Another flat buffer with the same layout, zeroed: a moment, an average.
+  Tensor zeros() const { return Tensor::zeros_like(values_); }
+  // The part of a flat buffer that belongs to the entry, as a view of its shape.
+  static Tensor part(const Tensor& flat, const Entry& entry) {
+    return flat.view(entry.offset, entry.shape);
+  }
+
+  // Whether an EmaScope shows other values than values() at the moment.
+  bool swapped() const { return swapped_; }
+
+ private:
+  friend class EmaScope;
+  void show(const Tensor& flat);
+
+  static constexpr int64_t kAlignment = 16;
+  std::vector<Entry> entries_;
+  std::vector<Variable> variables_;  // as the entries
+  Tensor values_, gradients_;
+  int64_t numel_ = 0;
+  bool swapped_ = false;
+};
+
+// While it lives, the model's parameters are those of another flat buffer, an average of the
+// weights say: for sampling during training. Nothing is copied; the parameters look elsewhere and
+// back. Graphs recorded before stay valid.
+class EmaScope {
+ public:
+  EmaScope(ParameterArena& arena, const Tensor& flat);
+  ~EmaScope();
+  EmaScope(const EmaScope&) = delete;
+  EmaScope& operator=(const EmaScope&) = delete;
+
+ private:
+  ParameterArena& arena_;
+};
+
+}  // namespace imago::nn

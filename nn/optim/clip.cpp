@@ -1,0 +1,16 @@
+#include "nn/optim/clip.h"
+
+#include <cmath>
+
+#include "kernels/sum_squares.h"
+
+namespace imago::nn {
+
+GradientClip clip_grad_norm(const ParameterArena& arena, double max_norm) {
+  IMAGO_CHECK(max_norm > 0, "clip_grad_norm: max_norm must be positive, got ", max_norm);
+  const double norm = std::sqrt(kernels::sum_squares(arena.gradients()).item());
+  const double scale = max_norm / (norm + 1e-6);
+  return {.norm = norm, .scale = scale > 1 ? 1 : scale};
+}
+
+}  // namespace imago::nn

@@ -1,0 +1,68 @@
+#include "nn/optim/optimizer.h"
+
+#include "kernels/adamw.h"
+#include "kernels/sgd.h"
+
+namespace imago::nn {
+
+void Optimizer::step(double lr, const StepOptions& options) {
+  IMAGO_CHECK(!arena_.swapped(),
+              "step: the parameters are swapped for others, close the EmaScope first");
+  update(++steps_, lr, options);
+}
+
+Sgd::Sgd(ParameterArena& arena, const SgdOptions& options) : Optimizer(arena), options_(options) {
+  IMAGO_CHECK(options.momentum >= 0 && options.momentum < 1,
+              "Sgd: momentum must be in [0, 1), got ", options.momentum);
+  IMAGO_CHECK(!options.nesterov || options.momentum > 0, "Sgd: nesterov needs a momentum");
+  if (options.momentum > 0) momentum_buffer_ = arena.zeros();
+}
+
+std::vector<std::pair<std::string, Tensor>> Sgd::state() const {
+  if (!momentum_buffer_.defined()) return {};
+  return {{"momentum_buffer", momentum_buffer_}};
+}
+
+void Sgd::update(int64_t, double lr, const StepOptions& options) {
+  kernels::sgd(arena().values(), arena().gradients(), momentum_buffer_,
+               {.lr = lr,
+                .momentum = options_.momentum,
+                .weight_decay = options_.weight_decay,
+                .nesterov = options_.nesterov,
+                .gradient_scale = options.gradient_scale});
+  if (options.ema) options.ema->update();
+}
+
+Adam::Adam(ParameterArena& arena, const AdamOptions& options, bool decoupled)
+    : Optimizer(arena),
+      options_(options),
+      decoupled_(decoupled),
+      m_(arena.zeros()),
+      v_(arena.zeros()) {
+  const auto [beta1, beta2, eps, weight_decay] = options;
+  IMAGO_CHECK(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1,
+              "Adam: beta1 and beta2 must be in [0, 1), got ", beta1, " and ", beta2);
+  IMAGO_CHECK(eps >= 0 && weight_decay >= 0,
+              "Adam: eps and weight_decay must not be negative, got ", eps, " and ", weight_decay);
+}
+
+std::vector<std::pair<std::string, Tensor>> Adam::state() const {
+  return {{"exp_avg", m_}, {"exp_avg_sq", v_}};
+}
+
+void Adam::update(int64_t k, double lr, const StepOptions& options) {
+  Tensor no_average;
+  kernels::adamw(arena().values(), arena().gradients(), m_, v_,
+                 options.ema ? options.ema->values() : no_average,
+                 {.lr = lr,
+                  .beta1 = options_.beta1,
+                  .beta2 = options_.beta2,
+                  .eps = options_.eps,
+                  .weight_decay = options_.weight_decay,
+                  .decoupled = decoupled_,
+                  .step = k,
+                  .gradient_scale = options.gradient_scale,
+                  .ema_decay = options.ema ? options.ema->advance() : 0});
+}
+
+}  // namespace imago::nn
