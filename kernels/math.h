@@ -45,4 +45,41 @@ IMAGO_HOST_DEVICE inline T silu_derivative(T x) {
   return s * (T(1) + x * (T(1) - s));
 }
 
+// tanh(x), absolute error below 2e-7: an odd polynomial near 0 (Cephes), 1 - 2 / (e^(2|x|) + 1) elsewhere.
+IMAGO_HOST_DEVICE inline float tanh_of(float x) {
+  const float z = x < 0 ? -x : x, square = x * x;
+  float p = -5.70498872745e-3f;
+  p = p * square + 2.06390887954e-2f;
+  p = p * square + -5.37397155531e-2f;
+  p = p * square + 1.33314422036e-1f;
+  p = p * square + -3.33332819422e-1f;
+  const float far = 1.0f - 2.0f / (exp_of(2.0f * z) + 1.0f);
+  return z < 0.625f ? p * square * x + x : (x < 0 ? -far : far);
+}
+IMAGO_HOST_DEVICE inline double tanh_of(double x) { return std::tanh(x); }
+
+// The standard normal distribution function (1 + erf(x / sqrt 2)) / 2. In float: the tail beyond z = |x| is e^(-z^2/2)
+// times a polynomial in 1 / (1 + 0.3 z), a minimax fit of relative error 1.5e-7 for z up to 14.
+IMAGO_HOST_DEVICE inline float normal_cdf(float x) {
+  const float z = x < 0 ? -x : x;
+  const float t = 1.0f / (1.0f + 0.3f * z);
+  float p = 3.567475472e-02f;
+  p = p * t + -1.572030001e-01f;
+  p = p * t + 2.063533614e-01f;
+  p = p * t + -5.368350877e-02f;
+  p = p * t + 1.285615540e-01f;
+  p = p * t + 9.991351436e-02f;
+  p = p * t + 1.207539524e-01f;
+  p = p * t + 1.196292991e-01f;
+  const float tail = p * t * exp_of(-0.5f * z * z);
+  return x < 0 ? tail : 1.0f - tail;
+}
+IMAGO_HOST_DEVICE inline double normal_cdf(double x) { return 0.5 * std::erfc(x * -0.70710678118654752440); }
+
+// Its derivative, the standard normal density.
+template <typename T>
+IMAGO_HOST_DEVICE inline T normal_density(T x) {
+  return T(0.39894228040143267794) * exp_of(T(-0.5) * x * x);
+}
+
 }  // namespace imago::kernels::IMAGO_BACKEND
