@@ -8,10 +8,12 @@
 namespace imago {
 namespace {
 
-// into += g, the only place where gradients are added. A sum is written in place where nobody else can see it.
+// node.grad += g, the only place where gradients are added. A sum is written in place where nobody else can see it.
 void accumulate(Node& node, const Tensor& g) {
   if (!node.grad.defined()) {
-    node.grad = g;
+    // What a leaf keeps after backward is its own: an addition, say, hands the same dy to both of its inputs.
+    const bool leaf = node.inputs.empty();
+    node.grad = leaf && !g.unique() ? g.clone() : g;
     return;
   }
   if (!node.grad_bound && !node.grad.unique()) node.grad = node.grad.clone();
@@ -34,11 +36,11 @@ using Queue = std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared
 
 // Calls the node's closure and hands its gradients on; newly reached nodes join the queue.
 void step(Node& node, bool retain_graph, Queue& queue) {
+  const Tensor dy = std::exchange(node.grad, Tensor());
   IMAGO_CHECK(!node.used, "backward: the graph through ", node.op,
               " has already been used and released; run the forward pass again, or pass retain_graph to the first call");
   Needs need;
   for (size_t i = 0; i < node.inputs.size(); ++i) need[i] = node.inputs[i] != nullptr;
-  const Tensor dy = std::exchange(node.grad, Tensor());
   const Backward backward = retain_graph ? node.backward : std::exchange(node.backward, nullptr);
   node.used = !retain_graph;
   const Grads grads = backward(dy, need);

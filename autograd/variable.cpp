@@ -28,6 +28,7 @@ Node::~Node() {
   }
   std::vector<std::shared_ptr<Node>> list = std::move(inputs);
   doomed = &list;
+  backward = nullptr;  // a closure may hold Variables, hence nodes
   while (!list.empty()) {
     const std::shared_ptr<Node> node = std::move(list.back());
     list.pop_back();
@@ -67,7 +68,7 @@ void Variable::set_value(Tensor value) {
 }
 
 void Variable::bind_grad(Tensor grad) {
-  IMAGO_CHECK(requires_grad() && !state_->node->backward, "bind_grad: only leaves that require a gradient have a home for it");
+  IMAGO_CHECK(requires_grad() && state_->node->inputs.empty(), "bind_grad: only leaves that require a gradient have a home for it");
   IMAGO_CHECK(grad.shape() == shape() && grad.dtype() == dtype(), "bind_grad: grad must be ", shape(), " ", dtype(),
               ", got ", grad.shape(), " ", grad.dtype());
   state_->node->grad = std::move(grad);

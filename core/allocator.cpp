@@ -1,5 +1,6 @@
 #include "core/allocator.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <mutex>
@@ -7,6 +8,14 @@
 #include <vector>
 
 #include "core/check.h"
+
+// Under AddressSanitizer the bytes that nobody asked for, and the blocks that nobody uses, must not be touched.
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(memory, bytes) ((void)(memory), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(memory, bytes) ((void)(memory), (void)(bytes))
+#endif
 
 namespace imago {
 namespace {
@@ -40,12 +49,15 @@ class CachingAllocator {
     }
     stats_.in_use += size;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
+    ASAN_POISON_MEMORY_REGION(memory, size);
+    ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
     return memory;
   }
 
   void release(void* memory, size_t bytes) noexcept {
     const size_t size = size_class(bytes);
     const std::lock_guard lock(mutex_);
+    ASAN_POISON_MEMORY_REGION(memory, size);
     free_[size].push_back(memory);
     stats_.in_use -= size;
     stats_.cached += size;
@@ -67,7 +79,10 @@ class CachingAllocator {
  private:
   void trim_locked() {
     for (auto& [size, blocks] : free_) {
-      for (void* memory : blocks) std::free(memory);
+      for (void* memory : blocks) {
+        ASAN_UNPOISON_MEMORY_REGION(memory, size);
+        std::free(memory);
+      }
       stats_.cached -= size * blocks.size();
       outstanding_[size] -= blocks.size();
       blocks.clear();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -47,16 +48,14 @@ struct Job {
 class Pool {
  public:
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
-  }
-  ~Pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { serve(); });
+    } catch (const std::system_error& e) {
+      stop();
+      fail("parallel_run: cannot start ", threads, " threads: ", e.what());
     }
-    wake_.notify_all();
-    for (std::thread& t : workers_) t.join();
   }
+  ~Pool() { stop(); }
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(Job& job) {
@@ -74,6 +73,15 @@ class Pool {
   }
 
  private:
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& t : workers_) t.join();
+  }
+
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -98,43 +106,52 @@ class Pool {
 int default_threads() {
   if (const char* text = std::getenv("IMAGO_THREADS")) {
     const int n = std::atoi(text);
-    IMAGO_CHECK(n >= 1, "IMAGO_THREADS must be a positive number, got '", text, "'");
+    IMAGO_CHECK(n >= 1 && n <= kMaxThreads, "IMAGO_THREADS: must be a number from 1 to ", kMaxThreads, ", got '", text, "'");
     return n;
   }
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1u, std::thread::hardware_concurrency());
+  const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                            : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(n, 1, kMaxThreads);
+}
+
+// Read without the pool's mutex, so that a task may ask.
+std::atomic<int>& wanted_threads() {
+  static std::atomic<int> count = default_threads();
+  return count;
 }
 
 std::mutex pool_mutex;  // one parallel region at a time; a second caller's thread runs its region alone
-std::unique_ptr<Pool>& pool() {
-  static std::unique_ptr<Pool> p = std::make_unique<Pool>(default_threads());
-  return p;
+Pool& pool() {
+  static std::unique_ptr<Pool> p;
+  if (!p || p->threads() != thread_count()) {
+    p.reset();
+    p = std::make_unique<Pool>(thread_count());
+  }
+  return *p;
 }
 
 }  // namespace
 
-int thread_count() {
-  const std::lock_guard lock(pool_mutex);
-  return pool()->threads();
-}
+int thread_count() { return wanted_threads().load(std::memory_order_relaxed); }
 
 void set_thread_count(int count) {
-  IMAGO_CHECK(count >= 1, "set_thread_count: count must be at least 1, got ", count);
+  IMAGO_CHECK(count >= 1 && count <= kMaxThreads, "set_thread_count: count must be from 1 to ", kMaxThreads, ", got ",
+              count);
   IMAGO_CHECK(!inside_task, "set_thread_count: must not be called inside a parallel region");
   const std::lock_guard lock(pool_mutex);
-  if (pool()->threads() != count) pool() = std::make_unique<Pool>(count);
+  wanted_threads() = count;  // the next region finds a pool of this size
 }
 
 void parallel_run(int64_t tasks, void (*task)(void*, int64_t), void* context) {
   if (tasks <= 0) return;
   std::unique_lock lock(pool_mutex, std::defer_lock);
-  if (tasks == 1 || inside_task || !lock.try_lock() || pool()->threads() == 1) {
+  if (tasks == 1 || inside_task || thread_count() == 1 || !lock.try_lock()) {
     for (int64_t i = 0; i < tasks; ++i) task(context, i);
     return;
   }
   Job job(tasks, task, context);
-  pool()->run(job);
+  pool().run(job);
   if (job.error) std::rethrow_exception(job.error);
 }
 

@@ -11,7 +11,8 @@ namespace imago {
 // Threads that parallel_for may use, the calling one included. At first $IMAGO_THREADS, or else the number of processors
 // that this process may run on.
 int thread_count();
-// Throws unless count >= 1.
+// Throws unless count is from 1 to kMaxThreads, and inside a parallel region. Waits for other threads' regions to end.
+inline constexpr int kMaxThreads = 1024;
 void set_thread_count(int count);
 
 // Calls task(context, i) for every i in [0, tasks), on any thread, in any order; returns when all are done. Rethrows the

@@ -9,6 +9,11 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;
 
+void require_host(const Tensor& out, const char* op) {
+  IMAGO_CHECK(out.defined(), op, ": the tensor is undefined");
+  IMAGO_CHECK(out.device() == Device::cpu, op, ": tensor must be on cpu, got ", out.device());
+}
+
 // Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block.
 template <typename Draw, typename Write>
 void for_elements(int64_t begin, int64_t end, uint64_t first, Draw draw, Write write) {
@@ -43,6 +48,7 @@ void draw(T* out, int64_t n, const RandomKey& key, uint64_t first) {
 
 template <typename Draw, typename Map>
 void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map map) {
+  require_host(out, op);
   out.bump_version();
   visit<float, double, bfloat16>(out.dtype(), op, [&]<typename T>() {
     T* y = out.data<T>();
@@ -71,6 +77,7 @@ void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first) {
 void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) { draw(out, n, key, first); }
 
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
+  require_host(out, "fill_integers");
   IMAGO_CHECK(n >= 1 && n <= int64_t{1} << 31, "fill_integers: n must be in [1, 2^31], got ", n);
   out.bump_version();
   visit<int32_t, int64_t>(out.dtype(), "fill_integers", [&]<typename T>() {
@@ -100,6 +107,7 @@ Tensor randint(const Shape& shape, const RandomKey& key, int64_t n) {
 }
 
 std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key) {
+  IMAGO_CHECK(n >= 0 && n <= int64_t{1} << 31, "random_permutation: n must be in [0, 2^31], got ", n);
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t i = n - 1; i > 0; --i)

@@ -18,7 +18,7 @@ enum RandomStream : uint32_t {
   kDropoutStream = 1000,  // + the layer's number
 };
 
-// Uniform in [low, high); out is f32, f64 or bf16.
+// Uniform in [low, high), drawn in f32 and rounded to out's type: f32, f64 or bf16.
 void fill_uniform(Tensor& out, const RandomKey& key, double low = 0, double high = 1, uint64_t first = 0);
 // Normal with mean 0 and the given standard deviation; out is f32, f64 or bf16.
 void fill_normal(Tensor& out, const RandomKey& key, double stddev = 1, uint64_t first = 0);
@@ -33,7 +33,7 @@ Tensor rand(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
 Tensor randn(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
 Tensor randint(const Shape& shape, const RandomKey& key, int64_t n);  // i64
 
-// A permutation of 0 .. n-1 (Fisher and Yates), the same for the same key everywhere.
+// A permutation of 0 .. n-1 (Fisher and Yates), the same for the same key everywhere; n at most 2^31.
 std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key);
 
 }  // namespace imago

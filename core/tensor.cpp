@@ -1,5 +1,6 @@
 #include "core/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace imago {
@@ -27,10 +28,17 @@ void require_host(const Tensor& t, const char* op) {
   IMAGO_CHECK(t.device() == Device::cpu, op, ": tensor must be on cpu, got ", t.device());
 }
 
+size_t bytes_of(const Shape& shape, DType dtype) {
+  const size_t element = size_of(dtype);
+  IMAGO_CHECK(static_cast<size_t>(shape.numel()) <= (size_t{1} << 62) / element, "Tensor: ", shape, " of ", dtype,
+              " does not fit in any memory");
+  return static_cast<size_t>(shape.numel()) * element;
+}
+
 }  // namespace
 
 Tensor::Tensor(const Shape& shape, DType dtype, Device device)
-    : storage_(std::make_shared<Storage>(static_cast<size_t>(shape.numel()) * size_of(dtype), device)),
+    : storage_(std::make_shared<Storage>(bytes_of(shape, dtype), device)),
       shape_(shape),
       dtype_(dtype) {}
 
@@ -63,7 +71,8 @@ template Tensor Tensor::from(std::span<const int64_t>, const Shape&);
 template Tensor Tensor::from(std::span<const uint8_t>, const Shape&);
 
 double Tensor::item() const {
-  IMAGO_CHECK(defined() && numel() == 1, "Tensor::item: needs exactly one element, got shape ", shape_);
+  require_host(*this, "Tensor::item");
+  IMAGO_CHECK(numel() == 1, "Tensor::item: tensor must have one element, got shape ", shape_);
   return to_vector<double>()[0];
 }
 
@@ -84,19 +93,14 @@ template std::vector<uint8_t> Tensor::to_vector() const;
 
 Tensor Tensor::reshape(std::span<const int64_t> dims) const {
   std::vector<int64_t> resolved(dims.begin(), dims.end());
-  int64_t known = 1, unknown = -1;
-  for (size_t i = 0; i < resolved.size(); ++i) {
-    if (resolved[i] != -1) {
-      known *= resolved[i];
-      continue;
-    }
-    IMAGO_CHECK(unknown < 0, "reshape: only one extent may be -1");
-    unknown = static_cast<int64_t>(i);
-  }
-  if (unknown >= 0) {
+  const auto unknown = std::find(resolved.begin(), resolved.end(), -1);
+  if (unknown != resolved.end()) {
+    IMAGO_CHECK(std::find(unknown + 1, resolved.end(), -1) == resolved.end(), "reshape: only one extent may be -1");
+    *unknown = 1;
+    const int64_t known = Shape(resolved).numel();
     IMAGO_CHECK(known > 0 && numel() % known == 0, "reshape: cannot infer -1 for the ", numel(), " elements of ",
                 shape_, ": the other extents multiply to ", known);
-    resolved[static_cast<size_t>(unknown)] = numel() / known;
+    *unknown = numel() / known;
   }
   Tensor t = *this;
   t.shape_ = Shape(resolved);
@@ -112,8 +116,8 @@ Tensor Tensor::slice(int64_t begin, int64_t end) const {
 }
 
 Tensor Tensor::view(int64_t offset, const Shape& shape) const {
-  IMAGO_CHECK(offset >= 0 && offset + shape.numel() <= numel(), "view: elements [", offset, ", ",
-              offset + shape.numel(), ") are not in ", shape_);
+  IMAGO_CHECK(offset >= 0 && offset <= numel() && shape.numel() <= numel() - offset, "view: ", shape,
+              " from element ", offset, " on is not in ", shape_);
   Tensor t = *this;
   t.offset_ += static_cast<size_t>(offset) * size_of(dtype_);
   t.shape_ = shape;
