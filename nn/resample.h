@@ -1,0 +1,36 @@
+// Halving and doubling the resolution inside a UNet.
+#pragma once
+
+#include "nn/conv2d.h"
+
+namespace imago::nn {
+
+// What a resnet block does to its input's resolution.
+enum class Resample : uint8_t { none, down, up };
+
+// down: the mean of each 2 x 2 square; up: each pixel twice in both directions. No parameters.
+Variable resample(const Variable& x, Resample direction);
+
+// A convolution of stride 2. padding 0 means one row and one column of zeros at the bottom and at the right.
+class Downsample2D : public Module {
+ public:
+  Downsample2D(const Init& init, int64_t channels, int64_t padding);
+  Variable operator()(const Variable& x) const { return conv_(x); }
+  void visit(const ParameterVisitor& visitor) const override { visitor("conv", conv_); }
+
+ private:
+  Conv2d conv_;
+};
+
+// Nearest neighbours, then a convolution.
+class Upsample2D : public Module {
+ public:
+  Upsample2D(const Init& init, int64_t channels);
+  Variable operator()(const Variable& x) const { return conv_(upsample_nearest(x)); }
+  void visit(const ParameterVisitor& visitor) const override { visitor("conv", conv_); }
+
+ private:
+  Conv2d conv_;
+};
+
+}  // namespace imago::nn

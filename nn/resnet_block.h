@@ -1,0 +1,47 @@
+// The residual block of diffusion UNets: Ho et al. 2020 (arXiv:2006.11239), appendix B, with the variants that diffusers'
+// ResnetBlock2D knows.
+#pragma once
+
+#include <optional>
+
+#include "nn/conv2d.h"
+#include "nn/group_norm.h"
+#include "nn/linear.h"
+#include "nn/resample.h"
+#include "nn/training.h"
+
+namespace imago::nn {
+
+struct ResnetOptions {
+  int64_t embedding = 0;  // width of the time embedding
+  int64_t groups = 32;
+  double eps = 1e-5;
+  UnaryOp activation = UnaryOp::silu;
+  bool scale_shift = false;  // the embedding scales and shifts the second norm instead of being added before it
+  double dropout = 0;
+  double output_scale_factor = 1;  // what the sum of both branches is divided by
+  Resample resample = Resample::none;
+};
+
+class ResnetBlock2D : public Module {
+ public:
+  ResnetBlock2D(const Init& init, int64_t in, int64_t out, const ResnetOptions& options);
+
+  // x (N, H, W, I) -> (N, H', W', O); embedding (N, E) with the activation already applied, it is the same in every block.
+  Variable operator()(const Variable& x, const Variable& embedding) const;
+
+  void visit(const ParameterVisitor& visitor) const override;
+
+ private:
+  ResnetOptions options_;
+  int64_t channels_;
+  GroupNorm norm1_;
+  Conv2d conv1_;
+  Linear time_emb_proj_;
+  GroupNorm norm2_;
+  Dropout dropout_;
+  Conv2d conv2_;
+  std::optional<Conv2d> conv_shortcut_;  // where the number of channels changes
+};
+
+}  // namespace imago::nn

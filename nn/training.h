@@ -1,0 +1,40 @@
+// Training mode, and what depends on it: dropout.
+#pragma once
+
+#include <optional>
+
+#include "autograd/variable.h"
+#include "core/philox.h"
+
+namespace imago::nn {
+
+// While a Training lives, layers on this thread behave as they do in training: dropout drops. Its masks are a function of
+// (seed, step) and of how many masks this Training has drawn before, so no two layers share one and a resumed run draws
+// the same ones. Without it, as in sampling, layers are deterministic.
+class Training {
+ public:
+  Training(uint64_t seed, uint32_t step);
+  ~Training();
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+  // The key of the next mask; none outside of training or under NoGrad.
+  static std::optional<RandomKey> next_mask();
+
+ private:
+  uint64_t seed_;
+  uint32_t step_, masks_ = 0;
+  Training* before_;
+};
+
+// Srivastava et al. 2014: in training, each element is zeroed with probability p and the rest divided by 1 - p.
+class Dropout {
+ public:
+  explicit Dropout(double p);
+  Variable operator()(const Variable& x) const;
+
+ private:
+  double p_;
+};
+
+}  // namespace imago::nn
