@@ -7,15 +7,11 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/device.h"
 #include "core/dtype.h"
 #include "core/parallel.h"
-#include "kernels/backend.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
-
-#define LAUNCHER(name, Params) void name(const Params&, Stream);
-#include "kernels/launchers.def"
-#undef LAUNCHER
 
 #if defined(__AVX512F__)
 inline constexpr int kVectorBytes = 64;

@@ -1,7 +1,10 @@
-#include "kernels/cpu/isa.h"
 #include "kernels/cpu/tables.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
+
+#define LAUNCHER(name, Params) void name(const Params&, Stream);
+#include "kernels/launchers.def"
+#undef LAUNCHER
 
 const Backend& table() {
   static constexpr Backend backend{
