@@ -14,9 +14,9 @@ namespace imago {
 // ---- convolution and matrix products ----
 
 struct Conv2dEpilogue {
-  Variable bias;          // (O)
-  Variable channel_bias;  // (N, O), one value per sample and channel: a time embedding
-  Variable residual;      // (N, HO, WO, O)
+  Variable bias = {};          // (O)
+  Variable channel_bias = {};  // (N, O), one value per sample and channel: a time embedding
+  Variable residual = {};      // (N, HO, WO, O)
 };
 // y[n,i,j,o] = sum_{r,s,c} x[n, i*stride+r-top, j*stride+s-left, c] * weight[o,r,s,c] + epilogue;
 // x (N, H, W, C), weight (O, KH, KW, C/groups).

@@ -21,9 +21,14 @@ inline constexpr int kVectorBytes = 32;
 inline constexpr int kVectorBytes = 16;
 #endif
 
-// A vector register of T, and how many it holds. Arithmetic works element by element.
+// A vector register of T, and how many it holds. Arithmetic works element by element. (The detour through a struct keeps T
+// from being deduced from a Vec<T>, where GCC would take the whole vector for T.)
 template <typename T>
-using Vec [[gnu::vector_size(kVectorBytes)]] = T;
+struct VecOf {
+  typedef T type [[gnu::vector_size(kVectorBytes)]];
+};
+template <typename T>
+using Vec = typename VecOf<T>::type;
 template <typename T>
 inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
