@@ -30,11 +30,13 @@ endfunction()
 # kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too: its
 # templates must not be shared between instruction sets either.
 file(GLOB cpu_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
+# Here a * b + c may become one instruction. A source's options come last, behind those of imago_options.
+set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
 function(imago_cpu_kernels name)
   add_library(imago_cpu_${name} OBJECT ${cpu_kernels})
   target_compile_definitions(imago_cpu_${name} PRIVATE IMAGO_BACKEND=cpu_${name} IMAGO_BACKEND_NAME="cpu_${name}"
                              Eigen=Eigen_${name} EIGEN_DONT_PARALLELIZE)
-  target_compile_options(imago_cpu_${name} PRIVATE -O3 -ffp-contract=fast -fno-trapping-math -Wno-ignored-attributes ${ARGN})
+  target_compile_options(imago_cpu_${name} PRIVATE -O3 -fno-trapping-math -Wno-ignored-attributes ${ARGN})
   target_link_libraries(imago_cpu_${name} PRIVATE imago_options imago_eigen)
   set_target_properties(imago_cpu_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   set_property(GLOBAL APPEND PROPERTY IMAGO_CPU_OBJECTS $<TARGET_OBJECTS:imago_cpu_${name}>)
