@@ -10,11 +10,18 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
+// x with |x| cut to `limit`, NaN kept. It is done on the bits, with an integer minimum, because compilers turn the float
+// comparison into branches and continue each of them with a constant: slow, and full of denormals.
+IMAGO_HOST_DEVICE inline float clamp_magnitude(float x, float limit) {
+  const int32_t bits = std::bit_cast<int32_t>(x), size = bits & 0x7fffffff, most = std::bit_cast<int32_t>(limit);
+  const int32_t is_nan = -static_cast<int32_t>(size > 0x7f800000);  // all ones, which is a NaN, or 0
+  return std::bit_cast<float>((size < most ? size : most) | (bits ^ size) | is_nan);
+}
+
 // e^x with a relative error below 2e-7: 2^n * e^r with |r| <= ln(2)/2 and the Taylor polynomial of e^r, fitted (Cephes).
-// Below -87.3 the result is about 1e-38 instead of a denormal, above 88.3 it is about 2e38 instead of infinity.
+// Below -87.3 the result is about 1e-38 instead of a denormal, above 87.3 it is about 8e37, for infinity too.
 IMAGO_HOST_DEVICE inline float exp_of(float x) {
-  x = x < -87.3f ? -87.3f : x;
-  x = x > 88.3f ? 88.3f : x;
+  x = clamp_magnitude(x, 87.3f);
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
   const float n = (x * 1.44269504088896341f + shift) - shift;
   const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -71,7 +78,7 @@ IMAGO_HOST_DEVICE inline float normal_cdf(float x) {
   p = p * t + 9.991351436e-02f;
   p = p * t + 1.207539524e-01f;
   p = p * t + 1.196292991e-01f;
-  const float tail = p * t * exp_of(-0.5f * z * z);
+  const float tail = p * t * exp_of(-0.5f * (x * x));
   return x < 0 ? tail : 1.0f - tail;
 }
 IMAGO_HOST_DEVICE inline double normal_cdf(double x) { return 0.5 * std::erfc(x * -0.70710678118654752440); }
@@ -79,7 +86,7 @@ IMAGO_HOST_DEVICE inline double normal_cdf(double x) { return 0.5 * std::erfc(x 
 // Its derivative, the standard normal density.
 template <typename T>
 IMAGO_HOST_DEVICE inline T normal_density(T x) {
-  return T(0.39894228040143267794) * exp_of(T(-0.5) * x * x);
+  return T(0.39894228040143267794) * exp_of(T(-0.5) * (x * x));
 }
 
 }  // namespace imago::kernels::IMAGO_BACKEND

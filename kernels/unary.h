@@ -24,7 +24,7 @@ struct UnaryBackward {
 
 const char* name_of(UnaryOp op);
 
-// x is f32 or f64, of any shape. In f32, exp saturates at about 2e38 instead of overflowing to infinity.
+// x is f32 or f64, of any shape. In f32, exp saturates at about 8e37 instead of overflowing to infinity.
 Tensor unary(UnaryOp op, const Tensor& x);
 // dy * op'(x).
 Tensor unary_backward(UnaryOp op, const Tensor& dy, const Tensor& x);
