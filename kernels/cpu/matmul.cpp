@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/cpu/scratch.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
