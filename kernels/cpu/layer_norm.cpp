@@ -33,26 +33,30 @@ void forward(const LayerNormForward& p) {
 // With g = dy * weight and both averages over the row:
 //   dx = rstd * (g - mean(g) - xhat * mean(g * xhat)),  dweight = sum dy * xhat,  dbias = sum dy
 template <typename T>
+void backward_row(int64_t C, const T* dy, const T* x, const T* weight, T mean, T rstd, T* dx) {
+  const double count = static_cast<double>(C);
+  const T mean_g = static_cast<T>(row_sum<T>(C, [=](auto at) { return at(dy) * at(weight); }) / count);
+  const T mean_gx = static_cast<T>(
+      row_sum<T>(C, [=](auto at) { return at(dy) * at(weight) * ((at(x) - mean) * rstd); }) / count);
+  for (int64_t c = 0; c < C; ++c) dx[c] = rstd * (dy[c] * weight[c] - mean_g - (x[c] - mean) * rstd * mean_gx);
+}
+
+template <typename T>
 void backward(const LayerNormBackward& p) {
   const int64_t C = p.C;
-  const T* weight = static_cast<const T*>(p.weight);
+  const T *x = static_cast<const T*>(p.x), *dy = static_cast<const T*>(p.dy);            // (M, C)
+  const T *mean = static_cast<const T*>(p.mean), *rstd = static_cast<const T*>(p.rstd);  // (M)
+  const T* weight = static_cast<const T*>(p.weight);                                     // (C)
+  T* dx = static_cast<T*>(p.dx);                                                         // (M, C)
   const Scratch<double> sums(2 * C);
-  parallel_channel_sums<2, T>(p.M, C, sums.get(), [=](int64_t row, T* acc) {
-    const T* x = static_cast<const T*>(p.x) + row * C;    // (C)
-    const T* dy = static_cast<const T*>(p.dy) + row * C;  // (C)
-    const T mean = static_cast<const T*>(p.mean)[row], rstd = static_cast<const T*>(p.rstd)[row];
-    T *dweight = acc, *dbias = acc + C;
-    for (int64_t c = 0; c < C; ++c) {
-      dweight[c] += dy[c] * ((x[c] - mean) * rstd);
-      dbias[c] += dy[c];
-    }
-    if (!p.dx) return;
-    T* dx = static_cast<T*>(p.dx) + row * C;  // (C)
-    const double count = static_cast<double>(C);
-    const T mean_g = static_cast<T>(row_sum<T>(C, [=](auto at) { return at(dy) * at(weight); }) / count);
-    const T mean_gx = static_cast<T>(
-        row_sum<T>(C, [=](auto at) { return at(dy) * at(weight) * ((at(x) - mean) * rstd); }) / count);
-    for (int64_t c = 0; c < C; ++c) dx[c] = rstd * (dy[c] * weight[c] - mean_g - (x[c] - mean) * rstd * mean_gx);
+  parallel_channel_sums<2>(p.M, C, sums.get(), [=](int64_t begin, int64_t end, double* chunk_sums) {
+    channel_sums<2, T>(begin, end, C, chunk_sums, [=](auto at, auto* sum) {
+      const auto dy_at = at.row(dy);
+      sum[0] += dy_at * ((at.row(x) - mean[at.s]) * rstd[at.s]);
+      sum[1] += dy_at;
+    });
+    if (!dx) return;
+    for (int64_t s = begin; s < end; ++s) backward_row(C, dy + s * C, x + s * C, weight, mean[s], rstd[s], dx + s * C);
   });
   for (int64_t c = 0; c < C; ++c) {
     if (p.dweight) static_cast<T*>(p.dweight)[c] = static_cast<T>(sums.get()[c]);

@@ -19,14 +19,17 @@ struct ScalarAt {
   T operator()(const T* p) const { return p[i]; }
 };
 
-// Pairwise over the lanes.
-template <typename T>
-inline T sum_lanes(Vec<T> v) {
+// op over n lanes, pairwise: in a fixed order, and in log2(n) steps.
+template <int n, typename T, typename Op>
+inline T fold(const T* lane, Op op) {
+  if constexpr (n == 1) return lane[0];
+  else return op(fold<n / 2>(lane, op), fold<n / 2>(lane + n / 2, op));
+}
+template <typename T, typename Op>
+inline T fold_lanes(Vec<T> v, Op op) {
   T lane[kLanes<T>];
   std::memcpy(lane, &v, sizeof v);
-  for (int width = kLanes<T> / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
-  return lane[0];
+  return fold<kLanes<T>>(lane, op);
 }
 
 // The sum of term(at) over a row of n: row_sum<T>(n, [=](auto at) { return at(x) * at(y); }) is a dot product. Up to 256
@@ -46,7 +49,7 @@ inline double row_sum(int64_t n, F term) {
       d += term(VectorAt<T>{i + 3 * L});
     }
     for (; i + L <= stop; i += L) a += term(VectorAt<T>{i});
-    total += sum_lanes<T>((a + b) + (c + d));
+    total += fold_lanes<T>((a + b) + (c + d), [](T x, T y) { return x + y; });
   }
   for (; i < n; ++i) total += term(ScalarAt<T>{i});
   return total;
@@ -70,10 +73,9 @@ inline T row_max(int64_t n, const T* x) {
       a = u > a ? u : a;
       i += L;
     }
-    a = a > b ? a : b;
-    for (int lane = 0; lane < L; ++lane) best = std::max(best, static_cast<T>(a[lane]));
+    best = fold_lanes<T>(a > b ? a : b, [](T x, T y) { return x > y ? x : y; });
   }
-  for (; i < n; ++i) best = std::max(best, x[i]);
+  for (; i < n; ++i) best = x[i] > best ? x[i] : best;
   return best;
 }
 

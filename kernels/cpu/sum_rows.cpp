@@ -6,14 +6,13 @@ namespace imago::kernels::IMAGO_BACKEND {
 
 void sum_rows(const SumRows& p, Stream) {
   visit<float, double>(p.dtype, "sum_rows", [&]<typename T>() {
-    const int64_t C = p.C;
     const T* x = static_cast<const T*>(p.x);
     T* y = static_cast<T*>(p.y);
-    const Scratch<double> sums(C);
-    parallel_channel_sums<1, T>(p.M, C, sums.get(), [=](int64_t row, T* acc) {
-      for (int64_t c = 0; c < C; ++c) acc[c] += x[row * C + c];
+    const Scratch<double> sums(p.C);
+    parallel_channel_sums<1>(p.M, p.C, sums.get(), [&](int64_t begin, int64_t end, double* chunk_sums) {
+      channel_sums<1, T>(begin, end, p.C, chunk_sums, [=](auto at, auto* sum) { sum[0] += at.row(x); });
     });
-    for (int64_t c = 0; c < C; ++c) y[c] = static_cast<T>(sums.get()[c]);
+    for (int64_t c = 0; c < p.C; ++c) y[c] = static_cast<T>(sums.get()[c]);
   });
 }
 

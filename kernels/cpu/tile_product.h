@@ -40,10 +40,14 @@ template <int R, int V, int W, typename T>
   T* c = p.c + i * p.c_row + j;
   Lanes acc[R][V] = {};
   if (p.accumulate)
-    for (int r = 0; r < R; ++r) std::memcpy(acc[r], c + r * p.c_row, sizeof acc[r]);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) std::memcpy(&acc[r][v], c + r * p.c_row + v * W, sizeof(Lanes));
   for (int64_t k = 0; k < p.K; ++k, a += p.a_col, b += p.b_row) {
     Lanes row[V];
-    std::memcpy(row, b, sizeof row);
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) std::memcpy(&row[v], b + v * W, sizeof(Lanes));
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const T x = a[r * p.a_row];
@@ -51,7 +55,10 @@ template <int R, int V, int W, typename T>
       for (int v = 0; v < V; ++v) acc[r][v] += x * row[v];
     }
   }
-  for (int r = 0; r < R; ++r) std::memcpy(c + r * p.c_row, acc[r], sizeof acc[r]);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) std::memcpy(c + r * p.c_row + v * W, &acc[r][v], sizeof(Lanes));
 }
 
 // All rows from i on, R at a time, what is left over in tiles of half the height.
