@@ -1,6 +1,7 @@
 # One library per folder. The link lines say who may know whom:
 #   examples -> diffusion -> nn -> autograd -> kernels -> core,  diffusion -> data -> core
 include_guard()
+include(GNUInstallDirs)
 
 add_library(imago_options INTERFACE)
 target_compile_features(imago_options INTERFACE cxx_std_20)
@@ -11,7 +12,8 @@ if(IMAGO_WERROR)
   target_compile_options(imago_options INTERFACE -Werror)
 endif()
 if(IMAGO_SANITIZE)
-  target_compile_options(imago_options INTERFACE -fsanitize=${IMAGO_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(imago_options INTERFACE -fsanitize=${IMAGO_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
   target_link_options(imago_options INTERFACE -fsanitize=${IMAGO_SANITIZE})
 endif()
 
@@ -20,11 +22,15 @@ function(imago_library folder)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp ${PROJECT_SOURCE_DIR}/${folder}/functions/*.cpp
        ${PROJECT_SOURCE_DIR}/${folder}/optim/*.cpp)
   add_library(imago_${folder} STATIC ${sources} ${arg_SOURCES})
-  target_link_libraries(imago_${folder} PUBLIC ${arg_LINKS} PRIVATE imago_options)
-  foreach(package ${arg_USES})
+  target_link_libraries(imago_${folder} PUBLIC ${arg_LINKS})
+  foreach(package imago_options ${arg_USES})  # nothing that a user of the library has to know about
     target_link_libraries(imago_${folder} PRIVATE $<BUILD_INTERFACE:${package}>)
   endforeach()
+  target_compile_features(imago_${folder} PUBLIC cxx_std_20)
+  target_include_directories(imago_${folder} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/imago>)
   set_target_properties(imago_${folder} PROPERTIES POSITION_INDEPENDENT_CODE ON EXPORT_NAME ${folder})
+  set_property(GLOBAL APPEND PROPERTY IMAGO_LIBRARIES imago_${folder})
 endfunction()
 
 # kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too: its
@@ -65,3 +71,9 @@ imago_library(autograd LINKS imago_kernels)
 imago_library(nn LINKS imago_autograd USES imago_json)
 imago_library(data LINKS imago_core USES imago_json imago_stb imago_fmt)
 imago_library(diffusion LINKS imago_nn imago_data USES imago_json)
+
+# What users link: all of it under one name.
+add_library(imago INTERFACE)
+add_library(imago::imago ALIAS imago)
+get_property(libraries GLOBAL PROPERTY IMAGO_LIBRARIES)
+target_link_libraries(imago INTERFACE ${libraries})

@@ -1,0 +1,33 @@
+# Short names for the usual things; the work is done by CMake.
+BUILD ?= build
+JOBS ?= $(shell nproc)
+ARGS ?=
+GENERATOR := $(if $(shell command -v ninja),-G Ninja)
+
+help:
+	@echo "make mnist        train a small diffusion model on handwritten digits and draw some"
+	@echo "                  (make mnist ARGS=--help lists what can be chosen)"
+	@echo "make test         build and run every test"
+	@echo "make bench        build and run the benchmarks"
+	@echo "make clean        remove $(BUILD)/"
+
+mnist: configure
+	@cmake --build $(BUILD) --target mnist -j $(JOBS)
+	@$(BUILD)/mnist $(ARGS)
+
+test: configure
+	cmake --build $(BUILD) -j $(JOBS)
+	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+bench: configure
+	cmake --build $(BUILD) --target bench -j $(JOBS)
+
+# Says nothing when nothing is missing and the build is configured already.
+configure:
+	@scripts/setup.sh
+	@test -f $(BUILD)/CMakeCache.txt || cmake -S . -B $(BUILD) $(GENERATOR) -DCMAKE_BUILD_TYPE=Release
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: help mnist test bench configure clean
