@@ -1,0 +1,99 @@
+#include "data/batches.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/parallel.h"
+#include "core/random.h"
+
+namespace imago::data {
+
+Batches::Batches(ImageDataset dataset, const BatchOptions& options)
+    : dataset_(std::move(dataset)), options_(options) {
+  const Tensor &images = dataset_.images, &labels = dataset_.labels;
+  IMAGO_CHECK(
+      images.defined() && images.dtype() == DType::u8 && images.rank() == 4 && images.dim(0) >= 1,
+      "batches: images must be u8 (N, H, W, C) with N >= 1, got ", images.dtype(), " ",
+      images.shape());
+  const int64_t N = images.dim(0), H = images.dim(1), W = images.dim(2), C = images.dim(3);
+  IMAGO_CHECK(!labels.defined() || (labels.dtype() == DType::u8 && labels.shape() == Shape{N}),
+              "batches: labels must be u8 (", N, "), got ", labels.dtype(), " ", labels.shape());
+  IMAGO_CHECK(options.batch_size >= 1, "batches: batch_size must be at least 1, got ",
+              options.batch_size);
+  IMAGO_CHECK(options.keep_last || options.batch_size <= N, "batches: batch_size must be at most ",
+              N, ", the number of images, got ", options.batch_size);
+  IMAGO_CHECK(options.pad_to == 0 || options.pad_to >= std::max(H, W),
+              "batches: pad_to must be 0 or at least ", std::max(H, W), ", got ", options.pad_to);
+  per_epoch_ = options.keep_last ? (N + options.batch_size - 1) / options.batch_size
+                                 : N / options.batch_size;
+  image_shape_ = options.pad_to ? Shape{options.pad_to, options.pad_to, C} : Shape{H, W, C};
+}
+
+void Batches::seek(const BatchPosition& position) {
+  IMAGO_CHECK(position.epoch >= 0 && position.batch >= 0 && position.batch < per_epoch_,
+              "batches: there is no batch ", position.batch, " in epoch ", position.epoch,
+              ", an epoch has ", per_epoch_);
+  position_ = position;
+}
+
+void Batches::load_order() {
+  if (order_epoch_ == position_.epoch) return;
+  const RandomKey key{.seed = options_.seed,
+                      .stream = kShuffleStream,
+                      .step = static_cast<uint32_t>(position_.epoch)};
+  if (options_.shuffle) {
+    order_ = random_permutation(dataset_.size(), key);
+  } else if (order_.empty()) {
+    order_.resize(static_cast<size_t>(dataset_.size()));
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+  }
+  order_epoch_ = position_.epoch;
+}
+
+Batch Batches::next() {
+  load_order();
+  const int64_t begin = position_.batch * options_.batch_size;
+  const int64_t count = std::min(options_.batch_size, dataset_.size() - begin);
+  const int64_t* rows = order_.data() + begin;
+  Batch out{.images = Tensor(image_shape_.inserted(0, count)), .labels = {}, .position = position_};
+  gather(rows, count, out.images.data<float>());
+  if (dataset_.labels.defined()) {
+    out.labels = Tensor({count}, DType::i64);
+    const uint8_t* labels = dataset_.labels.data<uint8_t>();
+    std::transform(rows, rows + count, out.labels.data<int64_t>(),
+                   [&](int64_t row) { return labels[row]; });
+  }
+  const bool last = position_.batch + 1 == per_epoch_;
+  position_ = last ? BatchPosition{position_.epoch + 1, 0}
+                   : BatchPosition{position_.epoch, position_.batch + 1};
+  return out;
+}
+
+void Batches::gather(const int64_t* rows, int64_t count, float* images) const {
+  const int64_t H = dataset_.images.dim(1), W = dataset_.images.dim(2), C = dataset_.images.dim(3);
+  const int64_t out_h = image_shape_[0], out_w = image_shape_[1];
+  const int64_t top = (out_h - H) / 2, left = (out_w - W) / 2;
+  const std::array<float, 256> values = byte_values(options_.range);
+  // Whether an image is mirrored depends on the image and the epoch, not on the batch it is in.
+  const RandomKey flips{
+      .seed = options_.seed, .stream = kFlipStream, .step = static_cast<uint32_t>(position_.epoch)};
+  parallel_for(count, [&](int64_t n) {
+    const uint8_t* source = dataset_.images.data<uint8_t>() + rows[n] * H * W * C;
+    float* image = images + n * out_h * out_w * C;
+    if (options_.pad_to) std::fill_n(image, out_h * out_w * C, values[0]);
+    const bool mirror = options_.flip && uniform_at(flips, static_cast<uint64_t>(rows[n])) < 0.5f;
+    for (int64_t y = 0; y < H; ++y) {
+      const uint8_t* x = source + y * W * C;
+      float* out = image + ((top + y) * out_w + left) * C;
+      if (!mirror) {
+        for (int64_t i = 0; i < W * C; ++i) out[i] = values[x[i]];
+      } else {
+        for (int64_t w = 0; w < W; ++w)
+          for (int64_t c = 0; c < C; ++c) out[w * C + c] = values[x[(W - 1 - w) * C + c]];
+      }
+    }
+  });
+}
+
+}  // namespace imago::data

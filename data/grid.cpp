@@ -1,0 +1,36 @@
+#include "data/grid.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace imago::data {
+
+Tensor image_grid(const Tensor& images, const GridOptions& options) {
+  IMAGO_CHECK(images.dtype() == DType::u8, "image_grid: images must be u8, got ", images.dtype());
+  IMAGO_CHECK(images.rank() == 4 && images.dim(0) >= 1,
+              "image_grid: images must be (N, H, W, C) with N >= 1, got ", images.shape());
+  const auto [columns_wanted, border, scale, background] = options;
+  IMAGO_CHECK(columns_wanted >= 0 && border >= 0 && scale >= 1,
+              "image_grid: columns and border must be >= 0 and upscale >= 1, got ", columns_wanted,
+              ", ", border, " and ", scale);
+  const int64_t N = images.dim(0), H = images.dim(1), W = images.dim(2), C = images.dim(3);
+  const int64_t square = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(N))));
+  const int64_t columns = columns_wanted ? columns_wanted : square,
+                rows = (N + columns - 1) / columns;
+  const int64_t cell_h = H * scale + border, cell_w = W * scale + border;
+  Tensor out =
+      Tensor::full({border + rows * cell_h, border + columns * cell_w, C}, background, DType::u8);
+
+  const int64_t width = out.dim(1);
+  for (int64_t n = 0; n < N; ++n)
+    for (int64_t y = 0; y < H * scale; ++y) {
+      const uint8_t* source = images.data<uint8_t>() + (n * H + y / scale) * W * C;
+      const int64_t top = border + n / columns * cell_h + y, left = border + n % columns * cell_w;
+      uint8_t* target = out.data<uint8_t>() + (top * width + left) * C;
+      for (int64_t x = 0; x < W * scale; ++x)
+        std::memcpy(target + x * C, source + x / scale * C, static_cast<size_t>(C));
+    }
+  return out;
+}
+
+}  // namespace imago::data

@@ -1,0 +1,18 @@
+// Many small images side by side on one.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace imago::data {
+
+struct GridOptions {
+  int64_t columns = 0;  // 0: as near to a square as it gets
+  int64_t border = 2;   // pixels between the images and around them
+  int64_t upscale = 1;  // every pixel becomes upscale x upscale pixels; the border stays as it is
+  uint8_t background = 255;
+};
+
+// u8 images (N, H, W, C), row by row, to one u8 image (rows * ..., columns * ..., C).
+Tensor image_grid(const Tensor& images, const GridOptions& options = {});
+
+}  // namespace imago::data

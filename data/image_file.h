@@ -1,0 +1,17 @@
+// Images on disk.
+#pragma once
+
+#include <filesystem>
+
+#include "core/tensor.h"
+
+namespace imago::data {
+
+// Writes a u8 image (H, W, 1) or (H, W, 3) as PNG.
+void write_png(const std::filesystem::path& path, const Tensor& image);
+
+// A PNG or JPEG file as a u8 image (H, W, C). With `channels` = 0, C is 1 for grey and 3 for colour
+// images; 1 or 3 converts. Transparency is dropped.
+Tensor read_image(const std::filesystem::path& path, int channels = 0);
+
+}  // namespace imago::data

@@ -1,0 +1,72 @@
+#include "data/stb.h"
+
+#include <climits>
+#include <cstdlib>
+#include <memory>
+
+#include "core/check.h"
+
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS (1 << 14)  // what a header may ask memory for
+#define STBI_ASSERT(condition) IMAGO_CHECK(condition, "stb_image: " #condition " does not hold")
+#include <stb/stb_image.h>
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#include <stb/stb_image_write.h>
+
+namespace imago::data::stb {
+namespace {
+
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+}  // namespace
+
+bool inflate(std::string_view in, std::string& out, size_t& written) {
+  if (in.size() > INT_MAX || out.size() > INT_MAX) return false;
+  const int size = stbi_zlib_decode_noheader_buffer(out.data(), static_cast<int>(out.size()),
+                                                    in.data(), static_cast<int>(in.size()));
+  written = size < 0 ? 0 : static_cast<size_t>(size);
+  return size >= 0;
+}
+
+Pixels decode_image(std::string_view file, int channels, std::string& why) {
+  Pixels out;
+  if (file.size() > INT_MAX) {
+    why = "too large";
+    return out;
+  }
+  int width = 0, height = 0, found = 0;
+  const std::unique_ptr<stbi_uc, Free> pixels(
+      stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()),
+                            static_cast<int>(file.size()), &width, &height, &found, channels));
+  if (!pixels) {
+    const char* reason = stbi_failure_reason();
+    why = reason ? reason : "unknown format";
+    return out;
+  }
+  out = {.height = height, .width = width, .channels = channels ? channels : found, .bytes = {}};
+  out.bytes.assign(pixels.get(), pixels.get() + static_cast<size_t>(height) *
+                                                    static_cast<size_t>(width) *
+                                                    static_cast<size_t>(out.channels));
+  return out;
+}
+
+std::string encode_png(const uint8_t* pixels, int height, int width, int channels) {
+  int length = 0;
+  const std::unique_ptr<unsigned char, Free> png(
+      stbi_write_png_to_mem(pixels, width * channels, width, height, channels, &length));
+  IMAGO_CHECK(png, "png: out of memory for an image of ", height, " x ", width, " pixels");
+  return std::string(reinterpret_cast<const char*>(png.get()), static_cast<size_t>(length));
+}
+
+}  // namespace imago::data::stb
