@@ -27,17 +27,21 @@ fs::path find_labels(const fs::path& folder, MnistPart part) {
   return find_file(folder, concat(prefix_of(part), "-labels"), "idx1-ubyte");
 }
 
-void require(const fs::path& found, const fs::path& folder, const std::string& name) {
-  IMAGO_CHECK(!found.empty(), "mnist: there is no ", (folder / name).string(),
-              "(.gz); fetch it with `", fetch_mnist_command(folder), "`");
+void require_part(const fs::path& folder, MnistPart part) {
+  const auto require = [&](const fs::path& found, const char* rest) {
+    const std::string name = (folder / concat(prefix_of(part), rest)).string();
+    IMAGO_CHECK(!found.empty(), "mnist: there is no ", name, "(.gz); fetch it with `",
+                fetch_mnist_command(folder), "`");
+  };
+  require(find_images(folder, part), "-images-idx3-ubyte");
+  require(find_labels(folder, part), "-labels-idx1-ubyte");
 }
 
 }  // namespace
 
 ImageDataset load_mnist(const fs::path& folder, MnistPart part) {
+  require_part(folder, part);
   const fs::path images_path = find_images(folder, part), labels_path = find_labels(folder, part);
-  require(images_path, folder, concat(prefix_of(part), "-images-idx3-ubyte"));
-  require(labels_path, folder, concat(prefix_of(part), "-labels-idx1-ubyte"));
   const Tensor images = read_idx(images_path), labels = read_idx(labels_path);
   IMAGO_CHECK(images.rank() == 3, "mnist: ", images_path.string(),
               " must hold (N, H, W) images, got ", images.shape());
@@ -53,6 +57,10 @@ bool has_mnist(const fs::path& folder) {
   for (const MnistPart part : {MnistPart::train, MnistPart::test})
     if (find_images(folder, part).empty() || find_labels(folder, part).empty()) return false;
   return true;
+}
+
+void require_mnist(const fs::path& folder) {
+  for (const MnistPart part : {MnistPart::train, MnistPart::test}) require_part(folder, part);
 }
 
 std::string fetch_mnist_command(const fs::path& folder) {

@@ -13,8 +13,9 @@ enum class MnistPart { train, test };
 // `-images.idx3-ubyte` is accepted too. A message about a missing file says how to get it.
 ImageDataset load_mnist(const std::filesystem::path& folder, MnistPart part);
 
-// Whether all four files are there.
+// Whether all four files are there; throws the message about the first one that is not.
 bool has_mnist(const std::filesystem::path& folder);
+void require_mnist(const std::filesystem::path& folder);
 
 // The command that downloads the files to `folder`, for people to type.
 std::string fetch_mnist_command(const std::filesystem::path& folder);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr uint32_t kDigitStream = 0x64696769;  // "digi"
 constexpr uint64_t kNumbersPerImage = 128;     // a glyph has at most 17 points of two coordinates
-constexpr int kStepsPerSpan = 8;
+constexpr int kStepsPerSpan = 6;
 constexpr double kBox = 20,
                  kCentre =
                      kDigitSize / 2.0;  // MNIST: fitted into 20 x 20, centre of mass in the middle
@@ -130,34 +130,47 @@ void frame(Glyph& curves, double radius) {
     for (Point& p : stroke) p = {p.x * scale + dx, p.y * scale + dy};
 }
 
-double distance_to_segment(Point p, Point a, Point b) {
-  const double ux = b.x - a.x, uy = b.y - a.y, length2 = ux * ux + uy * uy;
-  const double along = ((p.x - a.x) * ux + (p.y - a.y) * uy) / std::max(length2, 1e-12);
-  const double t = std::clamp(along, 0.0, 1.0);
-  const double dx = p.x - a.x - t * ux, dy = p.y - a.y - t * uy;
-  return std::sqrt(dx * dx + dy * dy);
-}
+// The distance of points from one segment.
+class Segment {
+ public:
+  Segment(Point a, Point b)
+      : a_(a), ux_(b.x - a.x), uy_(b.y - a.y), scale_(1 / std::max(ux_ * ux_ + uy_ * uy_, 1e-12)) {}
+  double distance(double x, double y) const {
+    const double dx = x - a_.x, dy = y - a_.y;
+    const double t = std::clamp((dx * ux_ + dy * uy_) * scale_, 0.0, 1.0);
+    const double ex = dx - t * ux_, ey = dy - t * uy_;
+    return std::sqrt(ex * ex + ey * ey);
+  }
+
+ private:
+  Point a_;
+  double ux_, uy_, scale_;
+};
 
 // Ink where the pen was: full within its radius, fading over `softness` pixels around it.
 void draw(const Glyph& curves, double radius, double pressure, double softness, double ink,
           uint8_t* image) {
   double cover[kDigitSize * kDigitSize] = {};
+  const double sharpness = 1 / softness;
   for (const Stroke& stroke : curves)
     for (size_t i = 1; i < stroke.size(); ++i) {
       const Point a = stroke[i - 1], b = stroke[i];
+      const Segment segment(a, b);
       const double travelled = static_cast<double>(i) / static_cast<double>(stroke.size());
-      const double r = radius * (1 + pressure * (travelled - 0.5)), reach = r + softness;
-      const auto first = [&](double u, double v) {
-        return std::max<int64_t>(0, static_cast<int64_t>(std::min(u, v) - reach));
+      const double r = radius * (1 + pressure * (travelled - 0.5)), reach = r + softness / 2;
+      // Pixels whose centre, half a pixel further, can be within reach.
+      const auto first = [&](double low) {
+        return std::max<int64_t>(0, static_cast<int64_t>(low - reach));
       };
-      const auto last = [&](double u, double v) {
-        return std::min<int64_t>(kDigitSize - 1, static_cast<int64_t>(std::max(u, v) + reach));
+      const auto last = [&](double high) {
+        return std::min<int64_t>(kDigitSize - 1, static_cast<int64_t>(high + reach));
       };
-      for (int64_t y = first(a.y, b.y); y <= last(a.y, b.y); ++y)
-        for (int64_t x = first(a.x, b.x); x <= last(a.x, b.x); ++x) {
-          const Point pixel{static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5};
+      for (int64_t y = first(std::min(a.y, b.y)); y <= last(std::max(a.y, b.y)); ++y)
+        for (int64_t x = first(std::min(a.x, b.x)); x <= last(std::max(a.x, b.x)); ++x) {
+          const double d =
+              segment.distance(static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5);
           double& c = cover[y * kDigitSize + x];
-          c = std::max(c, (r - distance_to_segment(pixel, a, b)) / softness + 0.5);
+          c = std::max(c, (r - d) * sharpness + 0.5);
         }
     }
   for (int64_t i = 0; i < kDigitSize * kDigitSize; ++i) {
