@@ -19,7 +19,7 @@ TimeProjection::TimeProjection(const Init& init, Kind kind, int64_t channels,
 Variable TimeProjection::operator()(const Tensor& t) const {
   switch (kind_) {
     case Kind::positional: return kernels::timestep_embedding(t, channels_, options_).to(dtype_);
-    case Kind::fourier: return fourier(t).to(dtype_);
+    case Kind::fourier: return fourier(t);
     case Kind::learned: return (*table_)(t);
   }
   return {};
@@ -28,17 +28,21 @@ Variable TimeProjection::operator()(const Tensor& t) const {
 // Angles are hundreds of radians large, so they are rounded where diffusers rounds them.
 Tensor TimeProjection::fourier(const Tensor& t) const {
   const int64_t N = t.dim(0), C = channels_;
-  const std::vector<float> steps = t.to_vector<float>(), frequencies = frequencies_.value().to_vector<float>();
-  Tensor out({N, 2 * C});
-  float* y = out.data<float>();
-  for (int64_t n = 0; n < N; ++n, y += 2 * C) {
-    const float log_t = std::log(steps[static_cast<size_t>(n)]);
-    for (int64_t c = 0; c < C; ++c) {
-      const float angle = log_t * frequencies[static_cast<size_t>(c)] * 2 * std::numbers::pi_v<float>;
-      y[c] = std::sin(angle);
-      y[C + c] = std::cos(angle);
+  Tensor out({N, 2 * C}, dtype_);
+  imago::visit<float, double>(dtype_, "TimeProjection", [&]<typename T>() {
+    const std::vector<T> steps = t.to_vector<T>(), frequencies = frequencies_.value().to_vector<T>();
+    T* y = out.data<T>();
+    for (const T step : steps) {
+      const T log_t = std::log(step);
+      for (const T frequency : frequencies) {
+        const T angle = log_t * frequency * 2 * std::numbers::pi_v<T>;
+        y[0] = std::sin(angle);
+        y[C] = std::cos(angle);
+        ++y;
+      }
+      y += C;
     }
-  }
+  });
   return out.to(t.device());
 }
 

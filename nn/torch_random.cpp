@@ -24,8 +24,8 @@ float TorchRandom::uniform() { return static_cast<float>(engine_() & 0xffffffu) 
 
 void TorchRandom::fill_uniform(Tensor& out, float low, float high) {
   out.bump_version();
-  const float range = high - low;
-  for (float& value : out.span<float>()) value = uniform() * range + low;
+  const float range = high - low;  // multiplied and added with one rounding, as in torch's builds since 2.0
+  for (float& value : out.span<float>()) value = std::fma(uniform(), range, low);
 }
 
 // The first word is the upper half.

@@ -15,12 +15,12 @@ struct ImageSize {
 };
 
 struct UNet2DConfig {
-  std::optional<ImageSize> sample_size;  // what to sample; the network itself takes any size
+  std::optional<ImageSize> sample_size = {};  // what to sample; the network itself takes any size
   int64_t in_channels = 3, out_channels = 3;
   bool center_input_sample = false;  // the input is in [0, 1] and becomes 2 x - 1
 
   std::string time_embedding_type = "positional";  // or "fourier", "learned"
-  std::optional<int64_t> time_embedding_dim;       // 4 * block_out_channels[0]
+  std::optional<int64_t> time_embedding_dim = {};  // 4 * block_out_channels[0]
   int64_t freq_shift = 0;
   bool flip_sin_to_cos = true;
 
@@ -38,14 +38,14 @@ struct UNet2DConfig {
   std::string act_fn = "silu";
   std::optional<int64_t> attention_head_dim = 8;  // channels per head; none: one head
   int64_t norm_num_groups = 32;
-  std::optional<int64_t> attn_norm_num_groups;  // in front of the mid block's attention
+  std::optional<int64_t> attn_norm_num_groups = {};  // in front of the mid block's attention
   double norm_eps = 1e-5;
   std::string resnet_time_scale_shift = "default";  // or "scale_shift"
   bool add_attention = true;                        // in the mid block
 
-  std::optional<std::string> class_embed_type;  // "timestep", "identity"
-  std::optional<int64_t> num_class_embeds;      // without class_embed_type: a table of this many classes
-  std::optional<int64_t> num_train_timesteps;   // rows of the learned time embedding
+  std::optional<std::string> class_embed_type = {};  // "timestep", "identity"
+  std::optional<int64_t> num_class_embeds = {};      // without class_embed_type: a table of this many classes
+  std::optional<int64_t> num_train_timesteps = {};   // rows of the learned time embedding
 
   bool operator==(const UNet2DConfig&) const = default;
 
