@@ -36,7 +36,8 @@ endfunction()
 # kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too: its
 # templates must not be shared between instruction sets either.
 file(GLOB cpu_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
-# Here a * b + c may become one instruction. A source's options come last, behind those of imago_options.
+# Here a * b + c may become one instruction (so normal numbers, see core/philox.h, are not drawn here). It has to be said
+# per source, because the options of a source come behind those that imago_options brings.
 set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
 function(imago_cpu_kernels name)
   add_library(imago_cpu_${name} OBJECT ${cpu_kernels})

@@ -53,13 +53,13 @@ std::vector<Run> runs_of(const Shape& shape, const AxisSet& summed) {
   return runs;
 }
 
+}  // namespace
+
 std::vector<int> all_axes(const Shape& shape) {
   std::vector<int> axes(static_cast<size_t>(shape.rank()));
   std::iota(axes.begin(), axes.end(), 0);
   return axes;
 }
-
-}  // namespace
 
 double mean_factor(const Shape& shape, std::span<const int> axes) {
   int64_t count = 1;

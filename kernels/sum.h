@@ -25,12 +25,13 @@ struct SumBackward {
   DType dtype;
 };
 
-// factor times the sum over `axes`, of which negative ones count from the end. The axes disappear, or stay with extent 1.
-// The sum over nothing is 0. f32 is accumulated in double, in an order that depends on the shape only. Throws if an axis
-// does not exist or is named twice.
+// factor times the sum over `axes`, of which negative ones count from the end. The axes disappear, or stay with extent
+// 1. The sum over nothing is 0. Short runs of f32 are summed in f32 and these in double, in an order that depends on the
+// shape only. Throws if an axis does not exist or is named twice.
 Tensor sum(const Tensor& x, std::span<const int> axes, bool keep_dims = false, double factor = 1);
 // Over all axes, to a scalar of rank 0.
 Tensor sum(const Tensor& x, double factor = 1);
+std::vector<int> all_axes(const Shape& shape);
 // One over the number of elements that are summed: the factor that makes sum() a mean.
 double mean_factor(const Shape& shape, std::span<const int> axes);
 

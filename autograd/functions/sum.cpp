@@ -13,20 +13,14 @@ Variable scaled_sum(const char* op, const Variable& x, std::span<const int> axes
   return record(op, kernels::sum(x.value(), axes, keep_dims, factor), {x}, backward);
 }
 
-std::vector<int> all_axes(const Variable& x) {
-  std::vector<int> axes;
-  for (int i = 0; i < x.rank(); ++i) axes.push_back(i);
-  return axes;
-}
-
 }  // namespace
 
-Variable sum(const Variable& x) { return sum(x, all_axes(x)); }
+Variable sum(const Variable& x) { return sum(x, kernels::all_axes(x.shape())); }
 Variable sum(const Variable& x, std::span<const int> axes, bool keep_dims) {
   return scaled_sum("sum", x, axes, keep_dims, 1);
 }
 
-Variable mean(const Variable& x) { return mean(x, all_axes(x)); }
+Variable mean(const Variable& x) { return mean(x, kernels::all_axes(x.shape())); }
 Variable mean(const Variable& x, std::span<const int> axes, bool keep_dims) {
   return scaled_sum("mean", x, axes, keep_dims, kernels::mean_factor(x.shape(), axes));
 }
