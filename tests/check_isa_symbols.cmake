@@ -8,9 +8,9 @@ cmake_minimum_required(VERSION 3.22)
 function(shared_symbols lines out)
   set(found "")
   foreach(line ${lines})
-    if(line MATCHES "^[0-9a-f]+ [A-Zu] (.*)$" AND NOT line MATCHES "cpu_${ISA}|Eigen_${ISA}"
+    if(line MATCHES "^[0-9a-f]+ [A-Zu] " AND NOT line MATCHES "cpu_${ISA}|Eigen_${ISA}"
        AND NOT line MATCHES " (DW\\.ref\\.|__odr_asan|__clang_call_terminate)")
-      list(APPEND found "${CMAKE_MATCH_1}")
+      list(APPEND found "${line}")
     endif()
   endforeach()
   set(${out} "${found}" PARENT_SCOPE)
