@@ -1,0 +1,35 @@
+// Sampling: from noise to images, one step of the scheduler after the other.
+#pragma once
+
+#include <functional>
+
+#include "diffusion/scheduler.h"
+
+namespace imago::diffusion {
+
+// From x_t (N, H, W, C) and time steps t (N), i64, all the same, to the model's output.
+using Model = std::function<Tensor(const Tensor& x_t, const Tensor& t)>;
+
+// Told after each step.
+struct SampleProgress {
+  int64_t step, total;  // this step, from 1, of how many
+  int64_t t;            // its time step
+  const Tensor& x;      // the image behind it
+  const Tensor& x0;     // the clean image that the model had in mind
+};
+using SampleCallback = std::function<void(const SampleProgress&)>;
+
+struct SampleOptions {
+  int64_t steps = 50;
+  std::vector<int64_t> timesteps = {};  // these instead of `steps` of them, unless empty
+  double eta = 0;                       // DDIM: how much noise is drawn again, 0 to 1
+  uint64_t seed = 0;
+  uint64_t first_image = 0;  // images of one seed are numbered: parts of a batch equal the batch
+};
+
+// Images of the given shape (N, H, W, C), about in [-1, 1]. The same seed gives the same noise on
+// any device, whatever the number of threads. Sets the scheduler's time steps. Runs under NoGrad.
+Tensor sample(const Model& model, Scheduler& scheduler, const Shape& shape,
+              const SampleOptions& options = {}, const SampleCallback& progress = {});
+
+}  // namespace imago::diffusion

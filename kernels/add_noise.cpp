@@ -1,0 +1,75 @@
+#include "kernels/add_noise.h"
+
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace imago::kernels {
+namespace {
+
+void check_steps(const Tensor& t, int64_t N, int64_t steps) {
+  IMAGO_CHECK(t.shape() == Shape{N} && (t.dtype() == DType::i32 || t.dtype() == DType::i64),
+              "add_noise: t must be ", Shape{N}, " of i32 or i64, got ", t.shape(), " ", t.dtype());
+  if (t.device() != Device::cpu) return;  // looking at them would wait for the device
+  for (const int64_t step : t.to_vector<int64_t>())
+    IMAGO_CHECK(step >= 0 && step < steps, "add_noise: t must be in [0, ", steps, "), got ", step);
+}
+
+void launch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
+            const Tensor& sigma, PredictionType prediction, const Tensor& x_t,
+            const Tensor& target) {
+  IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "add_noise: x0 must be (N, ...), got ", x0.shape());
+  IMAGO_CHECK(noise.given(), "add_noise: noise must be a tensor or a key");
+  IMAGO_CHECK(alpha.rank() == 1 && alpha.dtype() == DType::f32,
+              "add_noise: alpha must be (T) f32, got ", alpha.shape(), " ", alpha.dtype());
+  IMAGO_CHECK(sigma.shape() == alpha.shape() && sigma.dtype() == DType::f32,
+              "add_noise: sigma must be ", alpha.shape(), " f32, got ", sigma.shape(), " ",
+              sigma.dtype());
+  const int64_t N = x0.dim(0);
+  check_steps(t, N, alpha.dim(0));
+  const AddNoise p{
+      .x0 = x0.raw(),
+      .noise = noise.source_for(x0, "add_noise"),
+      .t = t.raw(),
+      .alpha = alpha.data<float>(),
+      .sigma = sigma.data<float>(),
+      .x_t = x_t.raw(),
+      .target = target.raw(),
+      .N = N,
+      .E = N ? x0.numel() / N : 0,
+      .prediction = prediction,
+      .t_dtype = t.dtype(),
+      .dtype = x0.dtype(),
+  };
+  if (x0.numel()) backend_for(x0.device()).add_noise(p, current_stream(x0.device()));
+}
+
+}  // namespace
+
+NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
+                       const Tensor& sigma, PredictionType prediction) {
+  const bool predicts_x0 = prediction == PredictionType::sample;
+  const bool has_target =
+      !predicts_x0 && !(prediction == PredictionType::epsilon && noise.values().defined());
+  NoisyBatch out{.x_t = Tensor::empty_like(x0),
+                 .target = has_target ? Tensor::empty_like(x0) : Tensor()};
+  launch(x0, noise, t, alpha, sigma, prediction, out.x_t, out.target);
+  if (!has_target) out.target = predicts_x0 ? x0 : noise.values();
+  return out;
+}
+
+Tensor add_noise(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
+                 const Tensor& sigma) {
+  const Tensor x_t = Tensor::empty_like(x0);
+  launch(x0, noise, t, alpha, sigma, PredictionType::sample, x_t, {});
+  return x_t;
+}
+
+Tensor velocity(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
+                const Tensor& sigma) {
+  const Tensor v = Tensor::empty_like(x0);
+  launch(x0, noise, t, alpha, sigma, PredictionType::v_prediction, {}, v);
+  return v;
+}
+
+}  // namespace imago::kernels

@@ -1,0 +1,115 @@
+#include "kernels/denoise_step.h"
+#include "tests/support.h"
+
+using namespace imago;
+using namespace imago::test;
+using kernels::DenoiseCoefficients;
+using kernels::DenoiseResult;
+using kernels::Noise;
+using kernels::NoiseScale;
+
+namespace {
+
+const Shape kShapes[] = {{1, 1},       {2, 3, 5, 1},   {3, 31, 33, 3},
+                         {2, 7, 4099}, {1, 40, 40, 4}, {0, 4, 4, 3}};
+
+constexpr DenoiseCoefficients kPlain{.x0_x = 1.25,
+                                     .x0_model = -0.75,
+                                     .clip = 0.8,
+                                     .x_x0 = 0.3,
+                                     .x_x = 0.6,
+                                     .x_model = 0.2,
+                                     .sigma = 0.4};
+
+// The contract's formulas, in double.
+DenoiseResult reference(const Tensor& x_t, const Tensor& model, const Tensor& z,
+                        const DenoiseCoefficients& c, const Tensor& limit = {}) {
+  const Tensor x64 = x_t.to(DType::f64), m64 = model.to(DType::f64), z64 = z.to(DType::f64);
+  DenoiseResult out{Tensor::empty_like(x64), Tensor::empty_like(x64)};
+  const int64_t C = x_t.dim(-1), stride = model.dim(-1);
+  for (int64_t i = 0; i < x_t.numel(); ++i) {
+    const double x = x64.data<double>()[i], *m = m64.data<double>() + i / C * stride + i % C;
+    double clip = c.clip, unit = 1;
+    if (limit.defined()) clip = unit = limit.data<float>()[i / (x_t.numel() / x_t.dim(0))];
+    const double x0 = std::clamp(c.x0_x * x + c.x0_model * *m, -clip, clip) / unit;
+    double sigma = c.sigma;
+    if (c.scale == NoiseScale::learned) sigma = std::sqrt(m[C]);
+    if (c.scale == NoiseScale::learned_range)
+      sigma = std::exp(0.5 * ((m[C] + 1) / 2 * c.log_large + (1 - m[C]) / 2 * c.log_small));
+    out.x0.data<double>()[i] = x0;
+    out.x.data<double>()[i] =
+        c.x_x0 * x0 + c.x_x * x + c.x_model * *m + sigma * z64.data<double>()[i];
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("denoise_step follows its formula", "[denoise_step]") {
+  for (const Shape& shape : kShapes)
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      CAPTURE(shape, dtype);
+      const Tensor x = randn(shape, dtype, 1), m = randn(shape, dtype, 2),
+                   z = randn(shape, dtype, 3);
+      const DenoiseResult y = kernels::denoise_step(x, m, kPlain, {.noise = z, .want_x0 = true});
+      const DenoiseResult expected = reference(x, m, z, kPlain);
+      CHECK(difference(y.x, expected.x) < tolerance(dtype));
+      CHECK(difference(y.x0, expected.x0) < tolerance(dtype));
+      const Tensor quiet = kernels::denoise_step(x, m, kPlain).x;
+      CHECK(difference(quiet, reference(x, m, Tensor::zeros(shape, dtype), kPlain).x) <
+            tolerance(dtype));
+    }
+}
+
+TEST_CASE("denoise_step takes the variance from the model", "[denoise_step]") {
+  for (const NoiseScale scale : {NoiseScale::learned, NoiseScale::learned_range})
+    for (const Shape& shape : kShapes)
+      for (const DType dtype : {DType::f32, DType::f64}) {
+        CAPTURE(shape, dtype);
+        DenoiseCoefficients c = kPlain;
+        c.scale = scale, c.log_small = -9, c.log_large = -2;
+        Tensor m(shape.with(-1, 2 * shape[-1]), dtype);
+        fill_uniform(m, {.seed = 2});
+        const Tensor x = randn(shape, dtype, 1), z = randn(shape, dtype, 3);
+        const DenoiseResult y = kernels::denoise_step(x, m, c, {.noise = z});
+        CHECK(difference(y.x, reference(x, m, z, c).x) < tolerance(dtype));
+        CHECK_FALSE(y.x0.defined());
+      }
+}
+
+TEST_CASE("denoise_step clamps each image to its own limit", "[denoise_step]") {
+  const Tensor x = randn({3, 5, 5, 2}, DType::f32, 1), m = randn({3, 5, 5, 2}, DType::f32, 2);
+  const Tensor limit = Tensor::from<float>({1, 1.5f, 2}, {3}), z = Tensor::zeros_like(x);
+  const DenoiseResult y = kernels::denoise_step(x, m, kPlain, {.want_x0 = true, .limit = limit});
+  const DenoiseResult expected = reference(x, m, z, kPlain, limit);
+  CHECK(difference(y.x0, expected.x0) < tolerance(DType::f32));
+  CHECK(difference(y.x, expected.x) < tolerance(DType::f32));
+}
+
+TEST_CASE("denoise_step draws the noise that fill_normal draws", "[denoise_step]") {
+  const RandomKey key{.seed = 3, .stream = 5, .step = 8};
+  for (const Shape& shape : kShapes)
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      CAPTURE(shape, dtype);
+      const Tensor x = randn(shape, dtype, 1), m = randn(shape, dtype, 2);
+      Tensor z = Tensor::empty_like(x);
+      fill_normal(z, key, 1, 77);
+      const Tensor given = kernels::denoise_step(x, m, kPlain, {.noise = z}).x;
+      CHECK(difference(kernels::denoise_step(x, m, kPlain, {.noise = Noise(key, 77)}).x, given) ==
+            0);
+    }
+}
+
+TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
+  const Tensor x = randn({2, 4, 4, 3});
+  CHECK_THROWS_WITH(kernels::denoise_step(randn({3}), randn({3}), kPlain),
+                    "denoise_step: x_t must be (N, ..., C), got (3)");
+  CHECK_THROWS_WITH(kernels::denoise_step(x, randn({2, 4, 4, 6}), kPlain),
+                    "denoise_step: model must be (2, 4, 4, 3) f64, got (2, 4, 4, 6) f64");
+  CHECK_THROWS_WITH(kernels::denoise_step(x, x, {.scale = NoiseScale::learned}),
+                    "denoise_step: model must be (2, 4, 4, 6) f64, got (2, 4, 4, 3) f64");
+  CHECK_THROWS_WITH(kernels::denoise_step(x, x, kPlain, {.noise = randn({2})}),
+                    "denoise_step: noise must be (2, 4, 4, 3) f64, got (2) f64");
+  CHECK_THROWS_WITH(kernels::denoise_step(x, x, kPlain, {.limit = randn({2})}),
+                    "denoise_step: limit must be (2) f32, got (2) f64");
+}

@@ -1,0 +1,218 @@
+// Training losses and sampling, with models whose answers are known.
+#include "autograd/no_grad.h"
+#include "core/parallel.h"
+#include "diffusion/ddim.h"
+#include "diffusion/ddpm.h"
+#include "diffusion/sampler.h"
+#include "diffusion/simple_scheduler.h"
+#include "diffusion/training_loss.h"
+#include "tests/support.h"
+
+using namespace imago;
+using namespace imago::test;
+using namespace imago::diffusion;
+
+namespace {
+
+// A clean image in [-1, 1], and the model that always means this image.
+struct Oracle {
+  Tensor image;
+  const Scheduler& scheduler;
+
+  Tensor operator()(const Tensor& x_t, const Tensor& t) const {
+    const double bar = scheduler.alphas_cumprod()[static_cast<size_t>(t.to_vector<int64_t>()[0])];
+    Tensor epsilon = Tensor::empty_like(x_t);
+    for (int64_t i = 0; i < x_t.numel(); ++i)
+      epsilon.data<float>()[i] = static_cast<float>(
+          (x_t.data<float>()[i] - std::sqrt(bar) * image.data<float>()[i % image.numel()]) /
+          std::sqrt(1 - bar));
+    return epsilon;
+  }
+};
+
+Tensor picture(const Shape& shape) {
+  Tensor x(shape);
+  fill_uniform(x, {.seed = 9}, -1, 1);
+  return x;
+}
+
+// A model that is no oracle but says something different everywhere.
+Tensor fickle(const Tensor& x_t, const Tensor& t) {
+  Tensor y = x_t.clone();
+  for (float& v : y.span<float>())
+    v = std::sin(3 * v + static_cast<float>(t.to_vector<int64_t>()[0]));
+  return y;
+}
+
+}  // namespace
+
+TEST_CASE("sampling with a model that knows the image ends at the image", "[sampler]") {
+  const Tensor image = picture({4, 4, 3});
+  for (const char* name : {"DDPMScheduler", "DDIMScheduler"})
+    for (const double eta : {0.0, 1.0}) {
+      CAPTURE(name, eta);
+      const std::unique_ptr<Scheduler> scheduler = make_scheduler(name);
+      const Tensor x =
+          sample(Oracle{image, *scheduler}, *scheduler, {2, 4, 4, 3}, {.steps = 20, .eta = eta});
+      for (int64_t n = 0; n < 2; ++n)
+        CHECK(difference(x.slice(n, n + 1).reshape({4, 4, 3}), image) < 1e-3);
+    }
+}
+
+TEST_CASE("samples are a function of seed and image number", "[sampler]") {
+  DDPMScheduler scheduler;
+  const auto draw = [&](int64_t n, uint64_t first, uint64_t seed = 1) {
+    return sample(fickle, scheduler, {n, 3, 3, 3},
+                  {.steps = 10, .seed = seed, .first_image = first});
+  };
+  const Tensor whole = draw(5, 0);
+  CHECK(difference(draw(3, 2), whole.slice(2, 5)) == 0);
+  CHECK(difference(draw(5, 0, 2), whole) > 0.1);
+  const int before = thread_count();
+  set_thread_count(3);
+  CHECK(difference(draw(5, 0), whole) == 0);
+  set_thread_count(before);
+  CHECK(draw(0, 0).shape() == Shape{0, 3, 3, 3});
+}
+
+TEST_CASE("sampling draws its noise as the scheduler wants it", "[sampler]") {
+  DDPMScheduler scheduler;
+  scheduler.set_timesteps(4);
+  const Shape shape{2, 3, 3, 3};
+  RandomKey key{.seed = 5, .stream = kSampleStream};
+  Tensor x = imago::randn(shape, key);
+  for (const int64_t t : scheduler.timesteps()) {
+    ++key.step;
+    const Tensor noise = imago::randn(shape, key),
+                 steps = Tensor::full({2}, static_cast<double>(t), DType::i64);
+    x = scheduler.step(fickle(x, steps), t, x, {.noise = noise}).x;
+  }
+  CHECK(difference(sample(fickle, scheduler, shape, {.steps = 4, .seed = 5}), x) == 0);
+}
+
+TEST_CASE("sampling reports every step", "[sampler]") {
+  DDIMScheduler scheduler;
+  std::vector<int64_t> seen;
+  const auto model = [](const Tensor& x_t, const Tensor& t) {
+    CHECK_FALSE(grad_enabled());
+    CHECK(t.shape() == Shape{2});
+    return fickle(x_t, t);
+  };
+  const auto progress = [&](const SampleProgress& p) {
+    CHECK(p.step == static_cast<int64_t>(seen.size()) + 1);
+    CHECK(p.total == 3);
+    CHECK(p.x.shape() == Shape{2, 3, 3, 3});
+    CHECK(p.x0.shape() == Shape{2, 3, 3, 3});
+    seen.push_back(p.t);
+  };
+  sample(model, scheduler, {2, 3, 3, 3}, {.timesteps = {900, 500, 3}}, progress);
+  CHECK(seen == std::vector<int64_t>{900, 500, 3});
+}
+
+TEST_CASE("the training loss of a perfect model is zero, of a silent one one", "[training_loss]") {
+  const Tensor x0 = picture({64, 8, 8, 3});
+  for (const PredictionType type :
+       {PredictionType::epsilon, PredictionType::sample, PredictionType::v_prediction}) {
+    CAPTURE(name_of(type));
+    const DDPMScheduler scheduler({.prediction_type = type});
+    const TrainingBatch batch = training_batch(scheduler, x0, {.seed = 1, .step = 2});
+    const auto perfect = [&](const Variable& x_t, const Tensor& t) {
+      CHECK(difference(x_t.value(), batch.x_t) == 0);
+      CHECK(difference(t, batch.t) == 0);
+      return Variable(batch.target);
+    };
+    CHECK(training_loss(perfect, scheduler, x0, {.seed = 1, .step = 2}).value().item() == 0);
+  }
+  const DDPMScheduler scheduler;
+  const auto silent = [](const Variable& x_t, const Tensor&) { return 0.0 * x_t; };
+  CHECK(training_loss(silent, scheduler, x0, {}).value().item() == Approx(1).epsilon(0.05));
+}
+
+TEST_CASE("a training batch drawn in parts equals the batch, and each step draws anew",
+          "[training_loss]") {
+  const DDPMScheduler scheduler;
+  const Tensor x0 = picture({5, 3, 3, 3});
+  const TrainingBatch whole = training_batch(scheduler, x0, {.seed = 1, .step = 7});
+  const TrainingBatch tail =
+      training_batch(scheduler, x0.slice(2, 5), {.seed = 1, .step = 7, .first_image = 2});
+  CHECK(difference(tail.x_t, whole.x_t.slice(2, 5)) == 0);
+  CHECK(difference(tail.target, whole.target.slice(2, 5)) == 0);
+  CHECK(difference(tail.t, whole.t.slice(2, 5)) == 0);
+  CHECK(difference(training_batch(scheduler, x0, {.seed = 1, .step = 8}).target, whole.target) >
+        0.1);
+  CHECK(difference(training_batch(scheduler, x0, {.seed = 1, .step = 8}).t, whole.t) > 0);
+
+  const Tensor t = training_batch(scheduler, Tensor::zeros({4000, 1}), {}).t;
+  const std::vector<int64_t> steps = t.to_vector<int64_t>();
+  CHECK(*std::min_element(steps.begin(), steps.end()) < 5);
+  CHECK(*std::max_element(steps.begin(), steps.end()) > 994);
+  CHECK(*std::max_element(steps.begin(), steps.end()) < 1000);
+}
+
+TEST_CASE("loss weights follow the signal-to-noise ratio", "[training_loss]") {
+  for (const PredictionType type :
+       {PredictionType::epsilon, PredictionType::sample, PredictionType::v_prediction}) {
+    const DDPMScheduler scheduler({.prediction_type = type});
+    const Tensor x0 = Tensor::zeros({50, 1}, DType::f64);
+    const TrainingBatch plain = training_batch(scheduler, x0, {});
+    const TrainingBatch snr = training_batch(scheduler, x0, {}, {.weighting = LossWeighting::snr});
+    const TrainingBatch clamped =
+        training_batch(scheduler, x0, {}, {.weighting = LossWeighting::min_snr});
+    CHECK_FALSE(plain.weight.defined());
+    for (int64_t i = 0; i < 50; ++i) {
+      const double bar =
+          scheduler.alphas_cumprod()[static_cast<size_t>(plain.t.data<int64_t>()[i])];
+      const double ratio = bar / (1 - bar), min_ratio = std::min(ratio, 5.0);
+      CHECK(snr.weight.data<double>()[i] == Approx(ratio));
+      CHECK(clamped.weight.data<double>()[i] ==
+            Approx(type == PredictionType::epsilon  ? min_ratio / ratio
+                   : type == PredictionType::sample ? min_ratio
+                                                    : min_ratio / (ratio + 1)));
+    }
+  }
+}
+
+TEST_CASE("the training loss trains", "[training_loss]") {
+  const DDPMScheduler scheduler;
+  const Tensor x0 = picture({8, 4, 4, 3});
+  Variable factor(Tensor::full({1}, 0.5), true);
+  const auto model = [&](const Variable& x_t, const Tensor&) { return x_t * factor; };
+  for (const LossKind kind : {LossKind::mse, LossKind::l1, LossKind::huber}) {
+    factor.zero_grad();
+    training_loss(model, scheduler, x0, {}, {.kind = kind}).backward();
+    CHECK(factor.grad().defined());
+    CHECK(factor.grad().item() < 0);  // x_t is mostly noise: more of it is better
+  }
+}
+
+TEST_CASE("the simple scheduler mixes, and its sampling walks to the prediction",
+          "[simple_scheduler]") {
+  const SimpleScheduler scheduler;
+  const Tensor x0 = Tensor::full({3, 2, 2, 1}, 2), noise = Tensor::full({3, 2, 2, 1}, 10);
+  const Tensor mixed = scheduler.corrupt(x0, noise, Tensor::from<float>({0, 0.25f, 1}, {3}));
+  CHECK(mixed.slice(0, 1).to_vector<float>() == std::vector<float>(4, 2));
+  CHECK(mixed.slice(1, 2).to_vector<float>() == std::vector<float>(4, 4));
+  CHECK(mixed.slice(2, 3).to_vector<float>() == std::vector<float>(4, 10));
+
+  const Tensor image = picture({2, 3, 3, 1});
+  std::vector<double> gaps;
+  const auto progress = [&](const SampleProgress& p) { gaps.push_back(difference(p.x, image)); };
+  const Tensor x =
+      scheduler.sample([&](const Tensor&) { return image; }, {2, 3, 3, 1}, {.steps = 4}, progress);
+  CHECK(difference(x, image) < 1e-6);
+  REQUIRE(gaps.size() == 4);
+  for (size_t i = 1; i < 4; ++i)
+    CHECK(gaps[i] / gaps[0] == Approx(static_cast<double>(3 - i) / 3).margin(1e-5));
+
+  const auto loss = scheduler.training_loss([&](const Variable&) { return Variable(x0); }, x0, {});
+  CHECK(loss.value().item() == 0);
+  const SimpleScheduler::Batch batch =
+      scheduler.corrupted_batch(Tensor::zeros({500, 1}), {.seed = 3});
+  for (int64_t i = 0; i < 500; ++i) {
+    const float amount = batch.amount.data<float>()[i], value = batch.x.data<float>()[i];
+    CHECK((amount >= 0 && amount < 1 && value >= 0 && value <= amount));
+  }
+  CHECK_THROWS_WITH(
+      scheduler.corrupt(x0, noise, Tensor::zeros({2})),
+      "SimpleScheduler: amount must be (N) f32 for x0 (N, ...), got (2) f32 for (3, 2, 2, 1)");
+}
