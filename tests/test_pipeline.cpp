@@ -1,0 +1,134 @@
+#include "diffusion/pipeline.h"
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "autograd/no_grad.h"
+#include "data/atomic_file.h"
+#include "data/safetensors.h"
+#include "nn/state_dict.h"
+#include "tests/golden.h"
+#include "tests/temporary_folder.h"
+
+using namespace imago;
+using namespace imago::test;
+using diffusion::load_unet;
+using diffusion::save_pipeline;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kScheduler = "{\n  \"_class_name\": \"DDPMScheduler\"\n}\n";
+
+nn::UNet2D small_unet(uint64_t seed) {
+  const nn::UNet2DConfig config = {
+      .down_block_types = {"DownBlock2D", "AttnDownBlock2D"},
+      .up_block_types = {"AttnUpBlock2D", "UpBlock2D"},
+      .block_out_channels = {4, 8},
+      .layers_per_block = 1,
+      .norm_num_groups = 4,
+  };
+  return nn::UNet2D(config, nn::Init::random(seed));
+}
+
+double output_gap(const nn::UNet2D& a, const nn::UNet2D& b) {
+  const NoGrad no_grad;
+  const Variable x = randn({1, 8, 8, 3}, DType::f32);
+  const Tensor t = Tensor::from<int64_t>({7}, {});
+  return largest_gap(a(x, t).value(), b(x, t).value());
+}
+
+// Two files and their index.
+void save_in_shards(const fs::path& folder, const nn::StateDict& state) {
+  const std::string shards[] = {"diffusion_pytorch_model-00001-of-00002.safetensors",
+                                "diffusion_pytorch_model-00002-of-00002.safetensors"};
+  const auto middle = state.begin() + 20;
+  data::save_safetensors(folder / shards[0], {state.begin(), middle});
+  data::save_safetensors(folder / shards[1], {middle, state.end()});
+  std::string map;
+  for (auto at = state.begin(); at != state.end(); ++at)
+    map += (map.empty() ? "\"" : ", \"") + at->first + "\": \"" + shards[at < middle ? 0 : 1] + '"';
+  data::write_file(folder / "diffusion_pytorch_model.safetensors.index.json",
+                   R"({"metadata": {"total_size": 1}, "weight_map": {)" + map + "}}");
+}
+
+std::set<std::string> files_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) names.insert(fs::relative(entry.path(), folder).string());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a pipeline survives its folder", "[pipeline]") {
+  const TemporaryFolder folder;
+  const nn::UNet2D unet = small_unet(1);
+  save_pipeline(folder.path(), unet, kScheduler);
+  CHECK(files_in(folder.path()) == std::set<std::string>{"model_index.json", "scheduler/scheduler_config.json",
+                                                        "unet/config.json", "unet/diffusion_pytorch_model.safetensors"});
+  const diffusion::LoadedUNet loaded = load_unet(folder.path());
+  CHECK(loaded.unet.config() == unet.config());
+  CHECK(loaded.unknown_keys.empty());
+  CHECK(loaded.unexpected_tensors.empty());
+  CHECK(output_gap(loaded.unet, unet) == 0);
+  CHECK(output_gap(load_unet(folder.path() / "unet").unet, unet) == 0);
+  CHECK(diffusion::load_scheduler_config(folder.path()) == kScheduler);
+}
+
+TEST_CASE("a pipeline's model_index.json is as diffusers writes it", "[pipeline]") {
+  const TemporaryFolder folder;
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  std::ifstream file(folder.path() / "model_index.json");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  CHECK(text ==
+        "{\n  \"_class_name\": \"DDPMPipeline\",\n  \"_diffusers_version\": \"0.30.0\",\n  \"scheduler\": [\n"
+        "    \"diffusers\",\n    \"DDPMScheduler\"\n  ],\n  \"unet\": [\n    \"diffusers\",\n    \"UNet2DModel\"\n  ]\n}\n");
+}
+
+TEST_CASE("a pipeline may be flat and in shards", "[pipeline]") {
+  const TemporaryFolder nested, flat;
+  const nn::UNet2D unet = small_unet(1);
+  save_pipeline(nested.path(), unet, kScheduler);
+  for (const char* file : {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json"})
+    fs::copy(nested.path() / file, flat.path());
+  save_in_shards(flat.path(), nn::state_dict(unet));
+  CHECK(output_gap(load_unet(flat.path()).unet, unet) == 0);
+  CHECK(diffusion::load_scheduler_config(flat.path()) == kScheduler);
+}
+
+TEST_CASE("a saved pipeline replaces the shards of the one before it", "[pipeline]") {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "unet");
+  save_in_shards(folder.path() / "unet", nn::state_dict(small_unet(1)));
+  save_pipeline(folder.path(), small_unet(2), kScheduler);
+  CHECK(output_gap(load_unet(folder.path()).unet, small_unet(2)) == 0);
+  CHECK(files_in(folder.path() / "unet") == std::set<std::string>{"config.json", "diffusion_pytorch_model.safetensors"});
+}
+
+TEST_CASE("a folder that is no pipeline of a UNet2D says why", "[pipeline][errors]") {
+  const TemporaryFolder folder;
+  const std::string unet = (folder.path() / "unet").string(), index = (folder.path() / "model_index.json").string();
+  CHECK_THROWS_WITH(load_unet(folder.path() / "nothing"), Contains("nothing is not a folder"));
+  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: cannot read " + (folder.path() / "config.json").string());
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  const fs::path weights = folder.path() / "unet/diffusion_pytorch_model.safetensors";
+
+  fs::rename(weights, folder.path() / "unet/diffusion_pytorch_model.bin");
+  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + unet + " has diffusion_pytorch_model.bin only, which is a " +
+                                                "Python pickle; load it in Python once and call save_pretrained()");
+  fs::remove(folder.path() / "unet/diffusion_pytorch_model.bin");
+  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + unet + " has no diffusion_pytorch_model.safetensors");
+  data::write_file(weights, "version https://git-lfs.github.com/spec/v1\n");
+  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("is a git-lfs pointer, not the weights"));
+
+  data::write_file(index, R"({"_class_name": "StableDiffusionPipeline"})");
+  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + index +
+                                                " must be of a DDPMPipeline or DDIMPipeline, got \"StableDiffusionPipeline\"");
+  data::write_file(index, R"({"_class_name": "DDPMPipeline", "unet": ["diffusers", "VQModel"]})");
+  CHECK_THROWS_WITH(load_unet(folder.path()),
+                    "pipeline: the unet of " + index + " must be a UNet2DModel, got [\"diffusers\",\"VQModel\"]");
+  CHECK_THROWS_WITH(save_pipeline(folder.path(), small_unet(1), "{}"),
+                    "pipeline: the scheduler's config must have a _class_name");
+}
