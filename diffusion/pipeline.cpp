@@ -46,8 +46,8 @@ void check_model_index(const fs::path& path) {
   IMAGO_CHECK(pipeline == "DDPMPipeline" || pipeline == "DDIMPipeline", "pipeline: ", path.string(),
               " must be of a DDPMPipeline or DDIMPipeline, got ", pipeline.dump());
   const Json unet = index.value("unet", Json());
-  IMAGO_CHECK(unet.is_array() && unet.size() == 2 && unet[1] == "UNet2DModel", "pipeline: the unet of ", path.string(),
-              " must be a UNet2DModel, got ", unet.dump());
+  IMAGO_CHECK(unet.is_array() && unet.size() == 2 && unet[1] == "UNet2DModel",
+              "pipeline: the unet of ", path.string(), " must be a UNet2DModel, got ", unet.dump());
 }
 
 void append_tensors(const fs::path& path, nn::StateDict& state) {
@@ -68,8 +68,9 @@ nn::StateDict load_shards(const fs::path& folder) {
   std::set<std::string> files;
   IMAGO_CHECK(map.is_object(), "pipeline: ", (folder / kShardIndex).string(), " has no weight_map");
   for (const Json& file : map) {
-    IMAGO_CHECK(file.is_string() && fs::path(file.get<std::string>()).filename() == file.get<std::string>(),
-                "pipeline: a shard must be a file name, got ", file.dump());
+    IMAGO_CHECK(
+        file.is_string() && fs::path(file.get<std::string>()).filename() == file.get<std::string>(),
+        "pipeline: a shard must be a file name, got ", file.dump());
     files.insert(file.get<std::string>());
   }
   nn::StateDict state;
@@ -79,8 +80,9 @@ nn::StateDict load_shards(const fs::path& folder) {
 
 nn::StateDict load_weights(const fs::path& folder) {
   if (fs::exists(folder / kShardIndex)) return load_shards(folder);
-  IMAGO_CHECK(fs::exists(folder / kWeights) || !fs::exists(folder / kPickle), "pipeline: ", folder.string(), " has ",
-              kPickle, " only, which is a Python pickle; load it in Python once and call save_pretrained()");
+  IMAGO_CHECK(fs::exists(folder / kWeights) || !fs::exists(folder / kPickle),
+              "pipeline: ", folder.string(), " has ", kPickle,
+              " only, which is a Python pickle; load it in Python once and call save_pretrained()");
   IMAGO_CHECK(fs::exists(folder / kWeights), "pipeline: ", folder.string(), " has no ", kWeights);
   nn::StateDict state;
   append_tensors(folder / kWeights, state);
@@ -93,7 +95,8 @@ void remove_shards(const fs::path& folder) {
   std::vector<fs::path> shards;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("diffusion_pytorch_model-") && name.ends_with(".safetensors")) shards.push_back(entry.path());
+    if (name.starts_with("diffusion_pytorch_model-") && name.ends_with(".safetensors"))
+      shards.push_back(entry.path());
   }
   for (const fs::path& shard : shards) fs::remove(shard);
 }
@@ -108,19 +111,22 @@ std::string model_index(const std::string& scheduler) {
   return json.dump(2) + '\n';
 }
 
-// JSON as Python writes it may have Infinity in it, which no other parser reads: the class name is found in the text.
+// JSON as Python writes it may have Infinity in it, which no other parser reads: the class name is
+// found in the text.
 std::string class_name(std::string_view config) {
   constexpr std::string_view kKey = "\"_class_name\"";
   const size_t key = config.find(kKey);
   IMAGO_CHECK(key != config.npos, "pipeline: the scheduler's config must have a _class_name");
   const size_t begin = config.find('"', key + kKey.size()), end = config.find('"', begin + 1);
-  IMAGO_CHECK(begin != config.npos && end != config.npos, "pipeline: the scheduler's _class_name must be a string");
+  IMAGO_CHECK(begin != config.npos && end != config.npos,
+              "pipeline: the scheduler's _class_name must be a string");
   return std::string(config.substr(begin + 1, end - begin - 1));
 }
 
 }  // namespace
 
-void save_pipeline(const fs::path& folder, const nn::UNet2D& unet, std::string_view scheduler_config) {
+void save_pipeline(const fs::path& folder, const nn::UNet2D& unet,
+                   std::string_view scheduler_config) {
   const std::string scheduler = class_name(scheduler_config);
   const fs::path unet_folder = folder / "unet", scheduler_folder = folder / "scheduler";
   std::error_code error;
@@ -139,8 +145,9 @@ LoadedUNet load_unet(const fs::path& root) {
   if (fs::exists(root / "model_index.json")) check_model_index(root / "model_index.json");
   const fs::path folder = component_folder(root, "unet");
   const nn::ParsedUNet2DConfig parsed = nn::parse_unet2d_config(read_text(folder / "config.json"));
-  LoadedUNet loaded{
-      .unet = nn::UNet2D(parsed.config, nn::Init::none()), .unknown_keys = parsed.unknown_keys, .unexpected_tensors = {}};
+  LoadedUNet loaded{.unet = nn::UNet2D(parsed.config, nn::Init::none()),
+                    .unknown_keys = parsed.unknown_keys,
+                    .unexpected_tensors = {}};
   loaded.unexpected_tensors = nn::load_state_dict(loaded.unet, load_weights(folder));
   return loaded;
 }

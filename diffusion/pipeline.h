@@ -14,18 +14,20 @@ namespace imago::diffusion {
 //   folder/model_index.json
 //   folder/unet/config.json, folder/unet/diffusion_pytorch_model.safetensors
 //   folder/scheduler/scheduler_config.json
-// each file under a temporary name first; what is there of another model is replaced. `scheduler_config` is the text of
-// the last one, its _class_name says which scheduler it is for.
-void save_pipeline(const std::filesystem::path& folder, const nn::UNet2D& unet, std::string_view scheduler_config);
+// each file under a temporary name first; what is there of another model is replaced.
+// `scheduler_config` is the text of the last one, its _class_name says which scheduler it is for.
+void save_pipeline(const std::filesystem::path& folder, const nn::UNet2D& unet,
+                   std::string_view scheduler_config);
 
 struct LoadedUNet {
   nn::UNet2D unet;
-  // What the files have and imago does not use: of config.json, and of the weights. Worth a warning.
+  // What config.json and the weights have and imago does not use: worth a warning.
   std::vector<std::string> unknown_keys, unexpected_tensors;
 };
 
-// `folder` is a pipeline with the model in folder/unet or, as older ones have it, in the folder itself; or only the
-// model. Weights may be in shards. Throws on anything that is not a UNet2DModel with all its weights.
+// `folder` is a pipeline with the model in folder/unet or, as older ones have it, in the folder
+// itself; or only the model. Weights may be in shards. Throws on anything that is not a UNet2DModel
+// with all its weights.
 LoadedUNet load_unet(const std::filesystem::path& folder);
 
 // The text of the pipeline's scheduler_config.json.

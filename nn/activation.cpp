@@ -9,7 +9,8 @@ namespace imago::nn {
 
 UnaryOp activation_named(const std::string& name) {
   std::string lower = name;
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(lower, lower.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (lower == "silu" || lower == "swish") return UnaryOp::silu;
   if (lower == "mish") return UnaryOp::mish;
   if (lower == "gelu") return UnaryOp::gelu;

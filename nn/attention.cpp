@@ -4,7 +4,8 @@ namespace imago::nn {
 namespace {
 
 int64_t head_count(int64_t channels, int64_t head_dim) {
-  IMAGO_CHECK(head_dim >= 1 && head_dim <= channels, "Attention: head_dim must be in [1, ", channels, "], got ", head_dim);
+  IMAGO_CHECK(head_dim >= 1 && head_dim <= channels, "Attention: head_dim must be in [1, ",
+              channels, "], got ", head_dim);
   return channels / head_dim;
 }
 

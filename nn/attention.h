@@ -1,4 +1,4 @@
-// Self-attention over the pixels of an image, Vaswani et al. 2017 (arXiv:1706.03762), as UNets use it.
+// Self-attention over the pixels of an image: Vaswani et al. 2017 (arXiv:1706.03762).
 #pragma once
 
 #include <optional>
@@ -9,14 +9,15 @@
 namespace imago::nn {
 
 struct AttentionOptions {
-  int64_t head_dim = 8;               // channels per head
+  int64_t head_dim = 8;                // channels per head
   std::optional<int64_t> groups = 32;  // of the normalisation in front; none: no normalisation
   double eps = 1e-5;
   double output_scale_factor = 1;  // what the sum with the input is divided by
 };
 
-// y = (x + to_out(attention(to_q(h), to_k(h), to_v(h)))) / output_scale_factor, h = group_norm(x). Channels that no head
-// has room for do not take part: there are channels / head_dim heads, rounded down.
+// y = (x + to_out(attention(to_q(h), to_k(h), to_v(h)))) / output_scale_factor, h = group_norm(x).
+// Channels that no head has room for do not take part: there are channels / head_dim heads, rounded
+// down.
 class Attention : public Module {
  public:
   Attention(const Init& init, int64_t channels, const AttentionOptions& options);

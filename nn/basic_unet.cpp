@@ -3,7 +3,9 @@
 namespace imago::nn {
 
 BasicUNet::BasicUNet(const Init& init, int64_t in_channels, int64_t out_channels) {
-  const auto layer = [&](int64_t in, int64_t out) { return Conv2d(init, in, out, /*kernel=*/5, {.padding = 2}); };
+  const auto layer = [&](int64_t in, int64_t out) {
+    return Conv2d(init, in, out, /*kernel=*/5, {.padding = 2});
+  };
   down_layers_ = {layer(in_channels, 32), layer(32, 64), layer(64, 64)};
   up_layers_ = {layer(64, 64), layer(64, 32), layer(32, out_channels)};
 }

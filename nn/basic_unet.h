@@ -8,8 +8,9 @@
 
 namespace imago::nn {
 
-// Three convolutions down, three up, a SiLU behind each, skip connections that are added, and no notion of time: it ignores
-// t and guesses how much noise there is. H and W must be multiples of 4. 309,057 parameters with one channel.
+// Three convolutions down, three up, a SiLU behind each, skip connections that are added, and no
+// notion of time: it ignores t and guesses how much noise there is. H and W must be multiples of 4.
+// 309,057 parameters with one channel.
 class BasicUNet : public Denoiser {
  public:
   explicit BasicUNet(const Init& init, int64_t in_channels = 1, int64_t out_channels = 1);

@@ -19,13 +19,15 @@ Tensor swap_inner(const Tensor& x, int64_t A, int64_t B, const Shape& shape) {
 }  // namespace
 
 Tensor oihw_to_ohwi(const Tensor& weight) {
-  IMAGO_CHECK(weight.rank() == 4, "oihw_to_ohwi: weight must be (O, I, KH, KW), got ", weight.shape());
+  IMAGO_CHECK(weight.rank() == 4, "oihw_to_ohwi: weight must be (O, I, KH, KW), got ",
+              weight.shape());
   const int64_t O = weight.dim(0), I = weight.dim(1), KH = weight.dim(2), KW = weight.dim(3);
   return swap_inner(weight, I, KH * KW, {O, KH, KW, I});
 }
 
 Tensor ohwi_to_oihw(const Tensor& weight) {
-  IMAGO_CHECK(weight.rank() == 4, "ohwi_to_oihw: weight must be (O, KH, KW, I), got ", weight.shape());
+  IMAGO_CHECK(weight.rank() == 4, "ohwi_to_oihw: weight must be (O, KH, KW, I), got ",
+              weight.shape());
   const int64_t O = weight.dim(0), KH = weight.dim(1), KW = weight.dim(2), I = weight.dim(3);
   return swap_inner(weight, KH * KW, I, {O, I, KH, KW});
 }

@@ -1,4 +1,4 @@
-// The two layouts of a convolution's weight: (O, KH, KW, I) here, (O, I, KH, KW) in PyTorch and in its files.
+// The two layouts of a convolution's weight: (O, KH, KW, I) here, (O, I, KH, KW) in PyTorch.
 #pragma once
 
 #include "core/tensor.h"

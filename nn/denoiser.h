@@ -5,17 +5,18 @@
 
 namespace imago::nn {
 
-// A network that looks at a noisy image and its time step and says what the image, the noise or the velocity is.
+// A network that is shown a noisy image and its time step, and says what the image is, or the noise.
 class Denoiser : public Module {
  public:
-  // x (N, H, W, C) -> (N, H, W, C'); t (N) or a single value for all, of any numeric type; class_labels (N) for networks
-  // with classes only.
+  // x (N, H, W, C) -> (N, H, W, C'); t (N) or a single value for all, of any numeric type;
+  // class_labels (N) for networks with classes only.
   Variable operator()(const Variable& x, const Tensor& t, const Tensor& class_labels = {}) const {
     return forward(x, t, class_labels);
   }
 
  private:
-  virtual Variable forward(const Variable& x, const Tensor& t, const Tensor& class_labels) const = 0;
+  virtual Variable forward(const Variable& x, const Tensor& t,
+                           const Tensor& class_labels) const = 0;
 };
 
 }  // namespace imago::nn

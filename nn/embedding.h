@@ -10,7 +10,8 @@ namespace imago::nn {
 // ids, i32 or i64 of any shape -> ids.shape + (C)
 class Embedding : public Module {
  public:
-  Embedding(const Init& init, int64_t rows, int64_t channels) : weight_(init.normal({rows, channels}, 1), true) {}
+  Embedding(const Init& init, int64_t rows, int64_t channels)
+      : weight_(init.normal({rows, channels}, 1), true) {}
 
   Variable operator()(const Tensor& ids) const { return embedding(ids, weight_); }
 

@@ -14,8 +14,8 @@ class GroupNorm : public Module {
       : options_{.groups = groups, .eps = eps},
         weight_(Tensor::full({channels}, 1, init.dtype()), true),
         bias_(Tensor::zeros({channels}, init.dtype()), true) {
-    IMAGO_CHECK(groups > 0 && channels % groups == 0, "GroupNorm: ", channels, " channels do not split into ", groups,
-                " groups");
+    IMAGO_CHECK(groups > 0 && channels % groups == 0, "GroupNorm: ", channels,
+                " channels do not split into ", groups, " groups");
   }
 
   Variable operator()(const Variable& x) const { return group_norm(x, weight_, bias_, options_); }

@@ -6,15 +6,19 @@
 namespace imago::nn {
 
 Init Init::random(uint64_t seed, DType dtype) {
-  return Init(dtype, [seed, next = uint32_t{0}](Tensor& out, Distribution distribution, double width) mutable {
+  return Init(dtype, [seed, next = uint32_t{0}](Tensor& out, Distribution distribution,
+                                                double width) mutable {
     const RandomKey key{.seed = seed, .stream = kInitStream, .step = next++};
-    if (distribution == Distribution::uniform) fill_uniform(out, key, -width, width);
-    else fill_normal(out, key, width);
+    if (distribution == Distribution::uniform)
+      fill_uniform(out, key, -width, width);
+    else
+      fill_normal(out, key, width);
   });
 }
 
 Init Init::torch(uint64_t seed) {
-  return Init(DType::f32, [random = TorchRandom(seed)](Tensor& out, Distribution distribution, double width) mutable {
+  return Init(DType::f32, [random = TorchRandom(seed)](Tensor& out, Distribution distribution,
+                                                       double width) mutable {
     const float scale = static_cast<float>(width);
     if (distribution == Distribution::uniform) return random.fill_uniform(out, -scale, scale);
     random.fill_normal(out);

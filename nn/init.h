@@ -1,5 +1,6 @@
-// Where the first values of parameters come from. The distributions are PyTorch's defaults: weights and biases uniform in
-// +-1/sqrt(fan_in), which is He et al. 2015 (arXiv:1502.01852) with the leaky slope sqrt(5) that PyTorch chose.
+// Where the first values of parameters come from. Layers ask for PyTorch's defaults: weights and
+// biases uniform in +-1/sqrt(fan_in), which is He et al. 2015 (arXiv:1502.01852) with a leaky slope
+// of sqrt(5).
 #pragma once
 
 #include <functional>
@@ -9,13 +10,14 @@
 
 namespace imago::nn {
 
-// A handle on a sequence of draws: a module draws its parameters one after the other, in the order of its construction.
-// Shapes are drawn in PyTorch's layout; layers that store another one convert.
+// A handle on a sequence of draws: a module draws its parameters one after the other, in the order
+// of its construction. Shapes are drawn in PyTorch's layout; layers that store another one convert.
 class Init {
  public:
   // Parameter i of the construction has the random key (seed, kInitStream, i).
   static Init random(uint64_t seed, DType dtype = DType::f32);
-  // What PyTorch draws on the CPU after torch.manual_seed(seed), bit for bit where it is uniform; f32.
+  // What PyTorch draws on the CPU after torch.manual_seed(seed), bit for bit where it is uniform;
+  // f32.
   static Init torch(uint64_t seed);
   // Uninitialised memory, for parameters that are about to be loaded.
   static Init none(DType dtype = DType::f32);

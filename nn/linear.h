@@ -13,7 +13,8 @@ namespace imago::nn {
 class Linear : public Module {
  public:
   Linear(const Init& init, int64_t in, int64_t out)
-      : weight_(init.uniform({out, in}, 1 / std::sqrt(in)), true), bias_(init.uniform({out}, 1 / std::sqrt(in)), true) {}
+      : weight_(init.uniform({out, in}, 1 / std::sqrt(in)), true),
+        bias_(init.uniform({out}, 1 / std::sqrt(in)), true) {}
 
   Variable operator()(const Variable& x) const { return linear(x, weight_, bias_); }
 

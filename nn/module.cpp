@@ -15,14 +15,16 @@ void ParameterVisitor::operator()(const std::string& name, const Module& child) 
 
 NamedParameters named_parameters(const Module& module) {
   NamedParameters list;
-  module.visit(ParameterVisitor(
-      [&](const std::string& name, const Variable& parameter) { list.emplace_back(name, parameter); }));
+  module.visit(ParameterVisitor([&](const std::string& name, const Variable& parameter) {
+    list.emplace_back(name, parameter);
+  }));
   return list;
 }
 
 int64_t parameter_count(const Module& module) {
   int64_t count = 0;
-  module.visit(ParameterVisitor([&](const std::string&, const Variable& parameter) { count += parameter.numel(); }));
+  module.visit(ParameterVisitor(
+      [&](const std::string&, const Variable& parameter) { count += parameter.numel(); }));
   return count;
 }
 

@@ -14,8 +14,9 @@ namespace imago::nn {
 
 class Module;
 
-// Walks over the parameters of a module and of its children. A module's visit() calls it once per member, in the order and
-// under the names of its state dict; what is absent (an undefined bias, an empty optional) has no entry there.
+// Walks over the parameters of a module and of its children. A module's visit() calls it once per
+// member, in the order and under the names of its state dict; what is absent (an undefined bias, an
+// empty optional) has no entry there.
 class ParameterVisitor {
  public:
   using Callback = std::function<void(const std::string& name, const Variable& parameter)>;
@@ -31,7 +32,8 @@ class ParameterVisitor {
   // Children are named name.0, name.1, ...
   template <typename M>
   void operator()(const std::string& name, const std::vector<M>& children) const {
-    for (size_t i = 0; i < children.size(); ++i) (*this)(name + '.' + std::to_string(i), children[i]);
+    for (size_t i = 0; i < children.size(); ++i)
+      (*this)(name + '.' + std::to_string(i), children[i]);
   }
 
  private:
@@ -47,8 +49,8 @@ class Module {
 
 using NamedParameters = std::vector<std::pair<std::string, Variable>>;
 
-// In state-dict order. The Variables are handles: set_value() on one sets the module's parameter. Those that do not
-// require a gradient are stored but not trained.
+// In state-dict order. The Variables are handles: set_value() on one sets the module's parameter.
+// Those that do not require a gradient are stored but not trained.
 NamedParameters named_parameters(const Module& module);
 // How many numbers the module is made of, the untrained ones included.
 int64_t parameter_count(const Module& module);

@@ -11,7 +11,8 @@ enum class Resample : uint8_t { none, down, up };
 // down: the mean of each 2 x 2 square; up: each pixel twice in both directions. No parameters.
 Variable resample(const Variable& x, Resample direction);
 
-// A convolution of stride 2. padding 0 means one row and one column of zeros at the bottom and at the right.
+// A convolution of stride 2. padding 0 means one row and one column of zeros at the bottom and at
+// the right.
 class Downsample2D : public Module {
  public:
   Downsample2D(const Init& init, int64_t channels, int64_t padding);

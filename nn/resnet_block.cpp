@@ -2,7 +2,8 @@
 
 namespace imago::nn {
 
-ResnetBlock2D::ResnetBlock2D(const Init& init, int64_t in, int64_t out, const ResnetOptions& options)
+ResnetBlock2D::ResnetBlock2D(const Init& init, int64_t in, int64_t out,
+                             const ResnetOptions& options)
     : options_(options),
       channels_(out),
       norm1_(init, options.groups, in, options.eps),

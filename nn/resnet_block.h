@@ -1,5 +1,5 @@
-// The residual block of diffusion UNets: Ho et al. 2020 (arXiv:2006.11239), appendix B, with the variants that diffusers'
-// ResnetBlock2D knows.
+// The residual block of diffusion UNets: Ho et al. 2020 (arXiv:2006.11239), appendix B, with the
+// variants that diffusers' ResnetBlock2D knows.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ struct ResnetOptions {
   int64_t groups = 32;
   double eps = 1e-5;
   UnaryOp activation = UnaryOp::silu;
-  bool scale_shift = false;  // the embedding scales and shifts the second norm instead of being added before it
+  bool scale_shift = false;  // the embedding acts behind the second norm instead of before it
   double dropout = 0;
   double output_scale_factor = 1;  // what the sum of both branches is divided by
   Resample resample = Resample::none;
@@ -27,7 +27,8 @@ class ResnetBlock2D : public Module {
  public:
   ResnetBlock2D(const Init& init, int64_t in, int64_t out, const ResnetOptions& options);
 
-  // x (N, H, W, I) -> (N, H', W', O); embedding (N, E) with the activation already applied, it is the same in every block.
+  // x (N, H, W, I) -> (N, H', W', O); embedding (N, E) with the activation already applied, it is
+  // the same in every block.
   Variable operator()(const Variable& x, const Variable& embedding) const;
 
   void visit(const ParameterVisitor& visitor) const override;

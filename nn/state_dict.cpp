@@ -41,8 +41,8 @@ std::vector<std::string> load_state_dict(const Module& module, const StateDict& 
   std::map<std::string, const StateDict::value_type*> found;
   for (const auto& entry : state) {
     const auto [place, is_new] = found.emplace(current_name(entry.first), &entry);
-    IMAGO_CHECK(is_new, "load_state_dict: ", place->first, " is there twice, as ", place->second->first, " and as ",
-                entry.first);
+    IMAGO_CHECK(is_new, "load_state_dict: ", place->first, " is there twice, as ",
+                place->second->first, " and as ", entry.first);
   }
 
   std::vector<std::pair<Variable, Tensor>> loaded;
@@ -51,12 +51,15 @@ std::vector<std::string> load_state_dict(const Module& module, const StateDict& 
     IMAGO_CHECK(entry != found.end(), "load_state_dict: ", name, " is missing");
     const Tensor& value = entry->second->second;
     const Shape wanted = file_shape(parameter.shape());
-    IMAGO_CHECK(value.shape() == wanted, "load_state_dict: ", name, " must be ", wanted, ", got ", value.shape());
-    IMAGO_CHECK(is_floating(value.dtype()), "load_state_dict: ", name, " must be floating-point, got ", value.dtype());
+    IMAGO_CHECK(value.shape() == wanted, "load_state_dict: ", name, " must be ", wanted, ", got ",
+                value.shape());
+    IMAGO_CHECK(is_floating(value.dtype()), "load_state_dict: ", name,
+                " must be floating-point, got ", value.dtype());
     loaded.emplace_back(parameter, value.rank() == 4 ? oihw_to_ohwi(value) : value);
     found.erase(entry);
   }
-  for (const auto& [parameter, value] : loaded) Tensor(parameter.value()).copy_from(value.to(parameter.value().device()));
+  for (const auto& [parameter, value] : loaded)
+    Tensor(parameter.value()).copy_from(value.to(parameter.value().device()));
 
   std::vector<std::string> unexpected;
   for (const auto& [name, entry] : found) unexpected.push_back(entry->first);

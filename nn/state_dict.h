@@ -13,12 +13,13 @@ class Module;
 
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
 
-// A copy of every parameter on the CPU, in state-dict order; convolution weights are (O, I, KH, KW).
+// A copy of every parameter on the CPU, in state-dict order. Convolution weights are (O, I, KH, KW).
 StateDict state_dict(const Module& module);
 
-// Sets every parameter, converted to its type and device. Names of attention weights from before 2023 (query, key, value,
-// proj_attn) are understood. Throws if a parameter is missing, is there twice, or has another shape, and leaves the module
-// as it was. Returns the names that the module has no parameter for.
+// Sets every parameter, converted to its type and device. Names of attention weights from before
+// 2023 (query, key, value, proj_attn) are understood. Throws if a parameter is missing, is there
+// twice, or has another shape, and leaves the module as it was. Returns the names that the module
+// has no parameter for.
 std::vector<std::string> load_state_dict(const Module& module, const StateDict& state);
 
 }  // namespace imago::nn

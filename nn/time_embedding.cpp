@@ -18,9 +18,12 @@ TimeProjection::TimeProjection(const Init& init, Kind kind, int64_t channels,
 
 Variable TimeProjection::operator()(const Tensor& t) const {
   switch (kind_) {
-    case Kind::positional: return kernels::timestep_embedding(t, channels_, options_).to(dtype_);
-    case Kind::fourier: return fourier(t);
-    case Kind::learned: return (*table_)(t);
+    case Kind::positional:
+      return kernels::timestep_embedding(t, channels_, options_).to(dtype_);
+    case Kind::fourier:
+      return fourier(t);
+    case Kind::learned:
+      return (*table_)(t);
   }
   return {};
 }
@@ -30,7 +33,8 @@ Tensor TimeProjection::fourier(const Tensor& t) const {
   const int64_t N = t.dim(0), C = channels_;
   Tensor out({N, 2 * C}, dtype_);
   imago::visit<float, double>(dtype_, "TimeProjection", [&]<typename T>() {
-    const std::vector<T> steps = t.to_vector<T>(), frequencies = frequencies_.value().to_vector<T>();
+    const std::vector<T> steps = t.to_vector<T>();
+    const std::vector<T> frequencies = frequencies_.value().to_vector<T>();
     T* y = out.data<T>();
     for (const T step : steps) {
       const T log_t = std::log(step);

@@ -14,13 +14,14 @@ class TimeProjection : public Module {
  public:
   enum class Kind : uint8_t {
     positional,  // sines and cosines of fixed frequencies
-    fourier,     // sines and cosines of ln t at random frequencies, Song et al. 2021 (arXiv:2011.13456)
+    fourier,     // sines and cosines of ln t at random frequencies: Song et al., arXiv:2011.13456
     learned,     // a table with a row per time step
   };
 
-  // `channels` is the number of sines and cosines together, of random frequencies, or of columns; `steps` the number of rows.
-  TimeProjection(const Init& init, Kind kind, int64_t channels, const kernels::TimestepEmbeddingOptions& options,
-                 int64_t steps);
+  // `channels` is the number of sines and cosines together, of random frequencies, or of columns;
+  // `steps` the number of rows.
+  TimeProjection(const Init& init, Kind kind, int64_t channels,
+                 const kernels::TimestepEmbeddingOptions& options, int64_t steps);
 
   // Real t, except that rows of a table need integers.
   Variable operator()(const Tensor& t) const;
@@ -42,7 +43,8 @@ class TimeProjection : public Module {
 // linear_2(silu(linear_1(x)))
 class TimestepEmbedding : public Module {
  public:
-  TimestepEmbedding(const Init& init, int64_t in, int64_t out) : linear_1_(init, in, out), linear_2_(init, out, out) {}
+  TimestepEmbedding(const Init& init, int64_t in, int64_t out)
+      : linear_1_(init, in, out), linear_2_(init, out, out) {}
 
   Variable operator()(const Variable& x) const { return linear_2_(silu(linear_1_(x))); }
 

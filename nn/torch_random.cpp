@@ -24,7 +24,8 @@ float TorchRandom::uniform() { return static_cast<float>(engine_() & 0xffffffu) 
 
 void TorchRandom::fill_uniform(Tensor& out, float low, float high) {
   out.bump_version();
-  const float range = high - low;  // multiplied and added with one rounding, as in torch's builds since 2.0
+  const float range = high - low;
+  // One rounding, as in torch's builds since 2.0.
   for (float& value : out.span<float>()) value = std::fma(uniform(), range, low);
 }
 
@@ -43,8 +44,8 @@ double TorchRandom::scalar_normal() {
   return radius * std::cos(angle);
 }
 
-// Below 16 elements torch draws them one by one in double; from there on in blocks of 16, and where the last one is not
-// full, the last 16 elements are drawn once more.
+// Below 16 elements torch draws them one by one in double; from there on in blocks of 16, and where
+// the last one is not full, the last 16 elements are drawn once more.
 void TorchRandom::fill_normal(Tensor& out) {
   out.bump_version();
   const int64_t n = out.numel();

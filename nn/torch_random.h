@@ -1,4 +1,5 @@
-// PyTorch's CPU random generator, so that what Python made from a seed can be made again: initial weights, sampling noise.
+// PyTorch's CPU random generator, so that what Python made from a seed can be made again: initial
+// weights, sampling noise.
 #pragma once
 
 #include <random>

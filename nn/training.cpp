@@ -11,15 +11,20 @@ thread_local Training* current = nullptr;
 
 }  // namespace
 
-Training::Training(uint64_t seed, uint32_t step) : seed_(seed), step_(step), before_(current) { current = this; }
+Training::Training(uint64_t seed, uint32_t step) : seed_(seed), step_(step), before_(current) {
+  current = this;
+}
 Training::~Training() { current = before_; }
 
 std::optional<RandomKey> Training::next_mask() {
   if (!current || !grad_enabled()) return std::nullopt;
-  return RandomKey{.seed = current->seed_, .stream = kDropoutStream + current->masks_++, .step = current->step_};
+  return RandomKey{
+      .seed = current->seed_, .stream = kDropoutStream + current->masks_++, .step = current->step_};
 }
 
-Dropout::Dropout(double p) : p_(p) { IMAGO_CHECK(p >= 0 && p < 1, "Dropout: p must be in [0, 1), got ", p); }
+Dropout::Dropout(double p) : p_(p) {
+  IMAGO_CHECK(p >= 0 && p < 1, "Dropout: p must be in [0, 1), got ", p);
+}
 
 Variable Dropout::operator()(const Variable& x) const {
   if (p_ == 0) return x;

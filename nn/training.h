@@ -8,9 +8,10 @@
 
 namespace imago::nn {
 
-// While a Training lives, layers on this thread behave as they do in training: dropout drops. Its masks are a function of
-// (seed, step) and of how many masks this Training has drawn before, so no two layers share one and a resumed run draws
-// the same ones. Without it, as in sampling, layers are deterministic.
+// While a Training lives, layers on this thread behave as they do in training: dropout drops. Its
+// masks are a function of (seed, step) and of how many masks this Training has drawn before, so no
+// two layers share one and a resumed run draws the same ones. Without it, as in sampling, layers
+// are deterministic.
 class Training {
  public:
   Training(uint64_t seed, uint32_t step);
@@ -27,7 +28,8 @@ class Training {
   Training* before_;
 };
 
-// Srivastava et al. 2014: in training, each element is zeroed with probability p and the rest divided by 1 - p.
+// Srivastava et al. 2014: in training, each element is zeroed with probability p and the rest
+// divided by 1 - p.
 class Dropout {
  public:
   explicit Dropout(double p);

@@ -14,10 +14,13 @@ const UNet2DConfig& checked(const UNet2DConfig& config) {
 
 TimeProjection make_time_projection(const UNet2DConfig& c, const Init& init) {
   using enum TimeProjection::Kind;
-  const auto kind = c.time_embedding_type == "fourier" ? fourier : c.time_embedding_type == "learned" ? learned : positional;
-  return TimeProjection(init, kind, c.block_out_channels[0],
-                        {.flip_sin_to_cos = c.flip_sin_to_cos, .freq_shift = static_cast<double>(c.freq_shift)},
-                        c.num_train_timesteps.value_or(0));
+  const auto kind = c.time_embedding_type == "fourier"   ? fourier
+                    : c.time_embedding_type == "learned" ? learned
+                                                         : positional;
+  return TimeProjection(
+      init, kind, c.block_out_channels[0],
+      {.flip_sin_to_cos = c.flip_sin_to_cos, .freq_shift = static_cast<double>(c.freq_shift)},
+      c.num_train_timesteps.value_or(0));
 }
 
 BlockOptions block_options(const UNet2DConfig& c, double output_scale_factor = 1) {
@@ -39,7 +42,8 @@ std::vector<DownBlock> make_down_blocks(const UNet2DConfig& c, const Init& init)
   for (size_t i = 0; i < width.size(); ++i) {
     const BlockKind kind = down_block_kind(c.down_block_types[i], c.downsample_type);
     const Resampler resampler = i + 1 < width.size() ? kind.resampler : Resampler::none;
-    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[i], kind.attention, resampler, block_options(c));
+    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[i], kind.attention, resampler,
+                        block_options(c));
   }
   return blocks;
 }
@@ -48,7 +52,8 @@ std::optional<MidBlock> make_mid_block(const UNet2DConfig& c, const Init& init) 
   if (!c.mid_block_type) return std::nullopt;
   std::optional<int64_t> groups = c.attn_norm_num_groups;
   if (!groups && c.resnet_time_scale_shift == "default") groups = c.norm_num_groups;
-  return MidBlock(init, c.block_out_channels.back(), c.add_attention, groups, block_options(c, c.mid_block_scale_factor));
+  return MidBlock(init, c.block_out_channels.back(), c.add_attention, groups,
+                  block_options(c, c.mid_block_scale_factor));
 }
 
 std::vector<UpBlock> make_up_blocks(const UNet2DConfig& c, const Init& init) {
@@ -58,8 +63,8 @@ std::vector<UpBlock> make_up_blocks(const UNet2DConfig& c, const Init& init) {
   for (size_t i = 0; i <= last; ++i) {
     const BlockKind kind = up_block_kind(c.up_block_types[i], c.upsample_type);
     const Resampler resampler = i < last ? kind.resampler : Resampler::none;
-    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[std::min(i + 1, last)], width[i], kind.attention, resampler,
-                        block_options(c));
+    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[std::min(i + 1, last)], width[i],
+                        kind.attention, resampler, block_options(c));
   }
   return blocks;
 }
@@ -78,12 +83,14 @@ UNet2D::UNet2D(const UNet2DConfig& config, const Init& init)
       conv_in_(init, config.in_channels, config.block_out_channels[0], 3, {.padding = 1}),
       time_proj_(make_time_projection(config, init)),
       time_embedding_(init, time_proj_.width(), config.embedding_width()),
-      class_table_(!config.class_embed_type && config.num_class_embeds
-                       ? std::optional(Embedding(init, *config.num_class_embeds, config.embedding_width()))
-                       : std::nullopt),
-      class_mlp_(config.class_embed_type == "timestep"
-                     ? std::optional(TimestepEmbedding(init, time_proj_.width(), config.embedding_width()))
-                     : std::nullopt),
+      class_table_(
+          !config.class_embed_type && config.num_class_embeds
+              ? std::optional(Embedding(init, *config.num_class_embeds, config.embedding_width()))
+              : std::nullopt),
+      class_mlp_(
+          config.class_embed_type == "timestep"
+              ? std::optional(TimestepEmbedding(init, time_proj_.width(), config.embedding_width()))
+              : std::nullopt),
       down_blocks_(make_down_blocks(config, init)),
       mid_block_(make_mid_block(config, init)),
       up_blocks_(make_up_blocks(config, init)),
@@ -92,20 +99,26 @@ UNet2D::UNet2D(const UNet2DConfig& config, const Init& init)
 
 Variable UNet2D::embed(const Tensor& t, const Tensor& class_labels) const {
   Variable embedding = time_embedding_(time_proj_(t));
-  if (class_table_) embedding = embedding + (*class_table_)(class_labels);
-  else if (class_mlp_) embedding = embedding + (*class_mlp_)(time_proj_(class_labels));
-  else if (config_.has_classes()) embedding = embedding + Variable(class_labels);
+  if (class_table_)
+    embedding = embedding + (*class_table_)(class_labels);
+  else if (class_mlp_)
+    embedding = embedding + (*class_mlp_)(time_proj_(class_labels));
+  else if (config_.has_classes())
+    embedding = embedding + Variable(class_labels);
   return unary(activation_named(config_.act_fn), embedding);
 }
 
 Variable UNet2D::forward(const Variable& x, const Tensor& t, const Tensor& class_labels) const {
   const int64_t multiple = config_.downsampling();
-  IMAGO_CHECK(x.rank() == 4 && x.dim(3) == config_.in_channels, "UNet2D: x must be (N, H, W, ", config_.in_channels,
-              "), got ", x.shape());
-  IMAGO_CHECK(x.dim(1) % multiple == 0 && x.dim(2) % multiple == 0, "UNet2D: height and width must be multiples of ",
-              multiple, ", got ", x.dim(1), " x ", x.dim(2));
-  IMAGO_CHECK(!config_.has_classes() || class_labels.defined(), "UNet2D: class_labels must be given to a model with classes");
-  IMAGO_CHECK(config_.has_classes() || !class_labels.defined(), "UNet2D: class_labels were given to a model without classes");
+  IMAGO_CHECK(x.rank() == 4 && x.dim(3) == config_.in_channels, "UNet2D: x must be (N, H, W, ",
+              config_.in_channels, "), got ", x.shape());
+  IMAGO_CHECK(x.dim(1) % multiple == 0 && x.dim(2) % multiple == 0,
+              "UNet2D: height and width must be multiples of ", multiple, ", got ", x.dim(1), " x ",
+              x.dim(2));
+  IMAGO_CHECK(!config_.has_classes() || class_labels.defined(),
+              "UNet2D: class_labels must be given to a model with classes");
+  IMAGO_CHECK(config_.has_classes() || !class_labels.defined(),
+              "UNet2D: class_labels were given to a model without classes");
 
   const Tensor steps = per_image(t, x.dim(0));
   const Variable embedding = embed(steps, class_labels);

@@ -1,4 +1,5 @@
-// The UNet of Ho et al. 2020 (arXiv:2006.11239) with the options of diffusers' UNet2DModel: same parameters, same outputs.
+// The UNet of Ho et al. 2020 (arXiv:2006.11239) with the options of diffusers' UNet2DModel: same
+// parameters, same outputs.
 #pragma once
 
 #include <optional>
@@ -21,7 +22,8 @@ class UNet2D : public Denoiser {
   void visit(const ParameterVisitor& visitor) const override;
 
  private:
-  // class_labels: row numbers (N) of the table, (N) numbers for class_embed_type "timestep", (N, E) for "identity".
+  // class_labels: row numbers (N) of the table, (N) numbers for class_embed_type "timestep", (N, E)
+  // for "identity".
   Variable forward(const Variable& x, const Tensor& t, const Tensor& class_labels) const override;
   // (N, E), with the blocks' activation applied
   Variable embed(const Tensor& t, const Tensor& class_labels) const;

@@ -24,16 +24,20 @@ struct UNet2DConfig {
   int64_t freq_shift = 0;
   bool flip_sin_to_cos = true;
 
-  // From the full resolution down, and from the lowest up: DownBlock2D, AttnDownBlock2D, ResnetDownsampleBlock2D, and
-  // UpBlock2D, AttnUpBlock2D, ResnetUpsampleBlock2D. One number of channels for each pair.
-  std::vector<std::string> down_block_types = {"DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"};
+  // From the full resolution down, and from the lowest up: DownBlock2D, AttnDownBlock2D,
+  // ResnetDownsampleBlock2D, and UpBlock2D, AttnUpBlock2D, ResnetUpsampleBlock2D. One number of
+  // channels for each pair.
+  std::vector<std::string> down_block_types = {"DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D",
+                                               "AttnDownBlock2D"};
   std::optional<std::string> mid_block_type = "UNetMidBlock2D";
-  std::vector<std::string> up_block_types = {"AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"};
+  std::vector<std::string> up_block_types = {"AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D",
+                                             "UpBlock2D"};
   std::vector<int64_t> block_out_channels = {224, 448, 672, 896};
   int64_t layers_per_block = 2;
   double mid_block_scale_factor = 1;
   int64_t downsample_padding = 1;
-  std::string downsample_type = "conv", upsample_type = "conv";  // or "resnet", in blocks with attention
+  std::string downsample_type = "conv";  // or "resnet"; counts for blocks with attention only
+  std::string upsample_type = "conv";
   double dropout = 0;
   std::string act_fn = "silu";
   std::optional<int64_t> attention_head_dim = 8;  // channels per head; none: one head
@@ -43,8 +47,8 @@ struct UNet2DConfig {
   std::string resnet_time_scale_shift = "default";  // or "scale_shift"
   bool add_attention = true;                        // in the mid block
 
-  std::optional<std::string> class_embed_type = {};  // "timestep", "identity"
-  std::optional<int64_t> num_class_embeds = {};      // without class_embed_type: a table of this many classes
+  std::optional<std::string> class_embed_type = {};  // "timestep", "identity"; none: a table
+  std::optional<int64_t> num_class_embeds = {};      // rows of that table; none: no classes
   std::optional<int64_t> num_train_timesteps = {};   // rows of the learned time embedding
 
   bool operator==(const UNet2DConfig&) const = default;
@@ -53,7 +57,9 @@ struct UNet2DConfig {
   void check() const;
 
   // The width of the time embedding.
-  int64_t embedding_width() const { return time_embedding_dim.value_or(4 * block_out_channels.at(0)); }
+  int64_t embedding_width() const {
+    return time_embedding_dim.value_or(4 * block_out_channels.at(0));
+  }
   // How often the resolution is halved, as a factor: H and W must be multiples of it.
   int64_t downsampling() const { return int64_t{1} << (block_out_channels.size() - 1); }
   bool has_classes() const { return class_embed_type || num_class_embeds; }
@@ -64,11 +70,12 @@ std::string to_json(const UNet2DConfig& config);
 
 struct ParsedUNet2DConfig {
   UNet2DConfig config;
-  std::vector<std::string> unknown_keys;  // diffusers warns about these and goes on; keys that begin with _ are not told
+  // diffusers warns about these and goes on. Keys that begin with _ are not among them.
+  std::vector<std::string> unknown_keys;
 };
 
-// Absent keys take their defaults. Throws if the text is not JSON, is for another class of models, or has a value of the
-// wrong type; does not check() the configuration.
+// Absent keys take their defaults. Throws if the text is not JSON, is for another class of models,
+// or has a value of the wrong type; does not check() the configuration.
 ParsedUNet2DConfig parse_unet2d_config(std::string_view json);
 
 }  // namespace imago::nn

@@ -3,7 +3,8 @@
 namespace imago::nn {
 namespace {
 
-Attention make_attention(const Init& init, int64_t channels, const BlockOptions& options, std::optional<int64_t> groups) {
+Attention make_attention(const Init& init, int64_t channels, const BlockOptions& options,
+                         std::optional<int64_t> groups) {
   return Attention(init, channels,
                    {.head_dim = options.head_dim.value_or(channels),
                     .groups = groups,
@@ -16,20 +17,25 @@ ResnetOptions with(ResnetOptions options, Resample direction) {
   return options;
 }
 
-// Attn<direction>Block2D, Resnet<direction>sampleBlock2D or <direction>Block2D; old files put UNetRes in front.
-BlockKind block_kind(std::string name, const std::string& direction, const std::string& resampler_type) {
+// Attn<direction>Block2D, Resnet<direction>sampleBlock2D or <direction>Block2D; old files put
+// UNetRes in front.
+BlockKind block_kind(std::string name, const std::string& direction,
+                     const std::string& resampler_type) {
   if (name.starts_with("UNetRes")) name = name.substr(7);
   if (name == direction + "Block2D") return {.attention = false, .resampler = Resampler::conv};
-  if (name == "Resnet" + direction + "sampleBlock2D") return {.attention = false, .resampler = Resampler::resnet};
+  if (name == "Resnet" + direction + "sampleBlock2D")
+    return {.attention = false, .resampler = Resampler::resnet};
   if (name == "Attn" + direction + "Block2D") {
     IMAGO_CHECK(resampler_type == "conv" || resampler_type == "resnet",
-                "UNet2D: downsample_type and upsample_type must be conv or resnet, got \"", resampler_type, '"');
-    return {.attention = true, .resampler = resampler_type == "conv" ? Resampler::conv : Resampler::resnet};
+                "UNet2D: downsample_type and upsample_type must be conv or resnet, got \"",
+                resampler_type, '"');
+    return {.attention = true,
+            .resampler = resampler_type == "conv" ? Resampler::conv : Resampler::resnet};
   }
-  IMAGO_CHECK(name != "Skip" + direction + "Block2D" && name != "AttnSkip" + direction + "Block2D", "UNet2D: ", name,
-              " (NCSN++) is not supported yet");
-  fail("UNet2D: block type must be ", direction, "Block2D, Attn", direction, "Block2D or Resnet", direction,
-       "sampleBlock2D, got \"", name, '"');
+  IMAGO_CHECK(name != "Skip" + direction + "Block2D" && name != "AttnSkip" + direction + "Block2D",
+              "UNet2D: ", name, " (NCSN++) is not supported yet");
+  fail("UNet2D: block type must be ", direction, "Block2D, Attn", direction, "Block2D or Resnet",
+       direction, "sampleBlock2D, got \"", name, '"');
 }
 
 }  // namespace
@@ -48,11 +54,14 @@ DownBlock::DownBlock(const Init& init, int64_t in, int64_t out, bool attention, 
     resnets_.emplace_back(init, j == 0 ? in : out, out, options.resnet);
     if (attention) attentions_.push_back(make_attention(init, out, options, options.resnet.groups));
   }
-  if (resampler == Resampler::conv) conv_downsampler_.emplace(init, out, options.downsample_padding);
-  if (resampler == Resampler::resnet) resnet_downsampler_.emplace(init, out, out, with(options.resnet, Resample::down));
+  if (resampler == Resampler::conv)
+    conv_downsampler_.emplace(init, out, options.downsample_padding);
+  if (resampler == Resampler::resnet)
+    resnet_downsampler_.emplace(init, out, out, with(options.resnet, Resample::down));
 }
 
-Variable DownBlock::operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const {
+Variable DownBlock::operator()(Variable x, const Variable& embedding,
+                               std::vector<Variable>& skips) const {
   for (size_t j = 0; j < resnets_.size(); ++j) {
     x = resnets_[j](x, embedding);
     if (!attentions_.empty()) x = attentions_[j](x);
@@ -71,18 +80,20 @@ void DownBlock::visit(const ParameterVisitor& visitor) const {
   visitor("downsamplers.0", resnet_downsampler_);
 }
 
-UpBlock::UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention, Resampler resampler,
-                 const BlockOptions& options) {
+UpBlock::UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention,
+                 Resampler resampler, const BlockOptions& options) {
   for (int64_t j = 0; j <= options.layers; ++j) {
     const int64_t in = (j == 0 ? previous : out) + (j == options.layers ? skip : out);
     resnets_.emplace_back(init, in, out, options.resnet);
     if (attention) attentions_.push_back(make_attention(init, out, options, options.resnet.groups));
   }
   if (resampler == Resampler::conv) conv_upsampler_.emplace(init, out);
-  if (resampler == Resampler::resnet) resnet_upsampler_.emplace(init, out, out, with(options.resnet, Resample::up));
+  if (resampler == Resampler::resnet)
+    resnet_upsampler_.emplace(init, out, out, with(options.resnet, Resample::up));
 }
 
-Variable UpBlock::operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const {
+Variable UpBlock::operator()(Variable x, const Variable& embedding,
+                             std::vector<Variable>& skips) const {
   for (size_t j = 0; j < resnets_.size(); ++j) {
     x = resnets_[j](concat({x, skips.back()}), embedding);
     skips.pop_back();
@@ -99,8 +110,8 @@ void UpBlock::visit(const ParameterVisitor& visitor) const {
   visitor("upsamplers.0", resnet_upsampler_);
 }
 
-MidBlock::MidBlock(const Init& init, int64_t channels, bool attention, std::optional<int64_t> groups,
-                   const BlockOptions& options) {
+MidBlock::MidBlock(const Init& init, int64_t channels, bool attention,
+                   std::optional<int64_t> groups, const BlockOptions& options) {
   resnets_.emplace_back(init, channels, channels, options.resnet);
   if (attention) attentions_.push_back(make_attention(init, channels, options, groups));
   resnets_.emplace_back(init, channels, channels, options.resnet);

@@ -1,4 +1,5 @@
-// The three kinds of blocks that a UNet is made of. diffusers has a class per combination; here they are options.
+// The three kinds of blocks that a UNet is made of. diffusers has a class per combination; here
+// they are options.
 #pragma once
 
 #include <optional>
@@ -19,8 +20,9 @@ struct BlockKind {
   Resampler resampler = Resampler::conv;
 };
 
-// By diffusers' name of a block in the down path ("AttnDownBlock2D") or in the up path. `resampler_type`, "conv" or
-// "resnet", counts for blocks with attention only. Throws on names that imago does not know.
+// By diffusers' name of a block in the down path ("AttnDownBlock2D") or in the up path.
+// `resampler_type`, "conv" or "resnet", counts for blocks with attention only. Throws on names that
+// imago does not know.
 BlockKind down_block_kind(const std::string& name, const std::string& resampler_type);
 BlockKind up_block_kind(const std::string& name, const std::string& resampler_type);
 
@@ -35,7 +37,8 @@ struct BlockOptions {
 // DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D.
 class DownBlock : public Module {
  public:
-  DownBlock(const Init& init, int64_t in, int64_t out, bool attention, Resampler resampler, const BlockOptions& options);
+  DownBlock(const Init& init, int64_t in, int64_t out, bool attention, Resampler resampler,
+            const BlockOptions& options);
 
   // Puts the output of every layer, and of the resampler, on the stack of skip connections.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
@@ -49,12 +52,13 @@ class DownBlock : public Module {
   std::optional<ResnetBlock2D> resnet_downsampler_;
 };
 
-// UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D. Layer j takes `previous` channels (the first one) or `out`, and the
-// channels of a skip connection: `skip` for the last layer, `out` for the others.
+// UpBlock2D, AttnUpBlock2D and ResnetUpsampleBlock2D. Layer j takes `previous` channels (the first
+// one) or `out`, and the channels of a skip connection: `skip` for the last layer, `out` for the
+// others.
 class UpBlock : public Module {
  public:
-  UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention, Resampler resampler,
-          const BlockOptions& options);
+  UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention,
+          Resampler resampler, const BlockOptions& options);
 
   // Takes one skip connection from the stack per layer.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
@@ -71,7 +75,8 @@ class UpBlock : public Module {
 // UNetMidBlock2D: a resnet, perhaps an attention, a resnet. `groups` is for the attention.
 class MidBlock : public Module {
  public:
-  MidBlock(const Init& init, int64_t channels, bool attention, std::optional<int64_t> groups, const BlockOptions& options);
+  MidBlock(const Init& init, int64_t channels, bool attention, std::optional<int64_t> groups,
+           const BlockOptions& options);
 
   Variable operator()(const Variable& x, const Variable& embedding) const;
 

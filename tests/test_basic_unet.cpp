@@ -1,5 +1,4 @@
 #include "nn/basic_unet.h"
-
 #include "tests/golden.h"
 
 using namespace imago;
@@ -33,14 +32,18 @@ TEST_CASE("BasicUNet computes what PyTorch computes, from the same seed", "[basi
       continue;
     }
     const Variable dweight(parameter.grad());  // (O, KH, KW, I)
-    const Tensor channels = golden.load("g.channels." + name), kernel = golden.load("g.kernel." + name);
-    CHECK(largest_gap(sum(dweight, std::vector<int>{1, 2}).value(), channels) <= 1e-5 * largest(channels));
-    CHECK(largest_gap(sum(dweight, std::vector<int>{0, 3}).value(), kernel) <= 1e-5 * largest(kernel));
+    const Tensor channels = golden.load("g.channels." + name),
+                 kernel = golden.load("g.kernel." + name);
+    CHECK(largest_gap(sum(dweight, std::vector<int>{1, 2}).value(), channels) <=
+          1e-5 * largest(channels));
+    CHECK(largest_gap(sum(dweight, std::vector<int>{0, 3}).value(), kernel) <=
+          1e-5 * largest(kernel));
   }
 }
 
 TEST_CASE("BasicUNet names the bad argument", "[basic_unet][errors]") {
   const nn::BasicUNet unet(nn::Init::none());
-  CHECK_THROWS_WITH(unet(randn({1, 28, 30, 1}, DType::f32), {}),
-                    "BasicUNet: x must be (N, H, W, C) with H and W multiples of 4, got (1, 28, 30, 1)");
+  CHECK_THROWS_WITH(
+      unet(randn({1, 28, 30, 1}, DType::f32), {}),
+      "BasicUNet: x must be (N, H, W, C) with H and W multiples of 4, got (1, 28, 30, 1)");
 }

@@ -1,7 +1,6 @@
-#include "nn/init.h"
-
 #include "nn/conv2d.h"
 #include "nn/embedding.h"
+#include "nn/init.h"
 #include "nn/linear.h"
 #include "nn/torch_random.h"
 #include "tests/golden.h"
@@ -43,7 +42,8 @@ TEST_CASE("parameters start uniform in +-1/sqrt(fan_in)", "[init]") {
       CHECK(std::abs(m.mean) < 0.12 * bound);
       CHECK(parameter.requires_grad());
     }
-  CHECK(moments(nn::named_parameters(nn::Embedding(init, 300, 10))[0].second.value()).deviation == Approx(1).epsilon(0.05));
+  CHECK(moments(nn::named_parameters(nn::Embedding(init, 300, 10))[0].second.value()).deviation ==
+        Approx(1).epsilon(0.05));
 }
 
 TEST_CASE("initial parameters depend on the seed and on the place in the model", "[init]") {

@@ -1,7 +1,6 @@
-#include "nn/module.h"
-
 #include "nn/conv2d.h"
 #include "nn/linear.h"
+#include "nn/module.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -35,8 +34,9 @@ struct Outer : nn::Module {
 TEST_CASE("a module's parameters are named by their path", "[module]") {
   std::vector<std::string> names;
   for (const auto& [name, parameter] : nn::named_parameters(Outer())) names.push_back(name);
-  CHECK(names == std::vector<std::string>{"a.0.layers.0.weight", "a.0.layers.0.bias", "a.0.layers.1.weight",
-                                          "a.0.layers.1.bias", "a.0.frozen", "b"});
+  CHECK(names == std::vector<std::string>{"a.0.layers.0.weight", "a.0.layers.0.bias",
+                                          "a.0.layers.1.weight", "a.0.layers.1.bias", "a.0.frozen",
+                                          "b"});
   CHECK(nn::parameter_count(Outer()) == 2 * (2 * 3 + 3) + 2 * 7);
 }
 

@@ -1,5 +1,3 @@
-#include "diffusion/pipeline.h"
-
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -7,6 +5,7 @@
 #include "autograd/no_grad.h"
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
+#include "diffusion/pipeline.h"
 #include "nn/state_dict.h"
 #include "tests/golden.h"
 #include "tests/temporary_folder.h"
@@ -66,8 +65,9 @@ TEST_CASE("a pipeline survives its folder", "[pipeline]") {
   const TemporaryFolder folder;
   const nn::UNet2D unet = small_unet(1);
   save_pipeline(folder.path(), unet, kScheduler);
-  CHECK(files_in(folder.path()) == std::set<std::string>{"model_index.json", "scheduler/scheduler_config.json",
-                                                        "unet/config.json", "unet/diffusion_pytorch_model.safetensors"});
+  CHECK(files_in(folder.path()) ==
+        std::set<std::string>{"model_index.json", "scheduler/scheduler_config.json",
+                              "unet/config.json", "unet/diffusion_pytorch_model.safetensors"});
   const diffusion::LoadedUNet loaded = load_unet(folder.path());
   CHECK(loaded.unet.config() == unet.config());
   CHECK(loaded.unknown_keys.empty());
@@ -82,16 +82,27 @@ TEST_CASE("a pipeline's model_index.json is as diffusers writes it", "[pipeline]
   save_pipeline(folder.path(), small_unet(1), kScheduler);
   std::ifstream file(folder.path() / "model_index.json");
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  CHECK(text ==
-        "{\n  \"_class_name\": \"DDPMPipeline\",\n  \"_diffusers_version\": \"0.30.0\",\n  \"scheduler\": [\n"
-        "    \"diffusers\",\n    \"DDPMScheduler\"\n  ],\n  \"unet\": [\n    \"diffusers\",\n    \"UNet2DModel\"\n  ]\n}\n");
+  CHECK(text == R"({
+  "_class_name": "DDPMPipeline",
+  "_diffusers_version": "0.30.0",
+  "scheduler": [
+    "diffusers",
+    "DDPMScheduler"
+  ],
+  "unet": [
+    "diffusers",
+    "UNet2DModel"
+  ]
+}
+)");
 }
 
 TEST_CASE("a pipeline may be flat and in shards", "[pipeline]") {
   const TemporaryFolder nested, flat;
   const nn::UNet2D unet = small_unet(1);
   save_pipeline(nested.path(), unet, kScheduler);
-  for (const char* file : {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json"})
+  for (const char* file :
+       {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json"})
     fs::copy(nested.path() / file, flat.path());
   save_in_shards(flat.path(), nn::state_dict(unet));
   CHECK(output_gap(load_unet(flat.path()).unet, unet) == 0);
@@ -104,31 +115,39 @@ TEST_CASE("a saved pipeline replaces the shards of the one before it", "[pipelin
   save_in_shards(folder.path() / "unet", nn::state_dict(small_unet(1)));
   save_pipeline(folder.path(), small_unet(2), kScheduler);
   CHECK(output_gap(load_unet(folder.path()).unet, small_unet(2)) == 0);
-  CHECK(files_in(folder.path() / "unet") == std::set<std::string>{"config.json", "diffusion_pytorch_model.safetensors"});
+  CHECK(files_in(folder.path() / "unet") ==
+        std::set<std::string>{"config.json", "diffusion_pytorch_model.safetensors"});
 }
 
 TEST_CASE("a folder that is no pipeline of a UNet2D says why", "[pipeline][errors]") {
   const TemporaryFolder folder;
-  const std::string unet = (folder.path() / "unet").string(), index = (folder.path() / "model_index.json").string();
+  const std::string unet = (folder.path() / "unet").string(),
+                    index = (folder.path() / "model_index.json").string();
   CHECK_THROWS_WITH(load_unet(folder.path() / "nothing"), Contains("nothing is not a folder"));
-  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: cannot read " + (folder.path() / "config.json").string());
+  CHECK_THROWS_WITH(load_unet(folder.path()),
+                    "pipeline: cannot read " + (folder.path() / "config.json").string());
   save_pipeline(folder.path(), small_unet(1), kScheduler);
   const fs::path weights = folder.path() / "unet/diffusion_pytorch_model.safetensors";
 
   fs::rename(weights, folder.path() / "unet/diffusion_pytorch_model.bin");
-  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + unet + " has diffusion_pytorch_model.bin only, which is a " +
-                                                "Python pickle; load it in Python once and call save_pretrained()");
+  CHECK_THROWS_WITH(load_unet(folder.path()),
+                    "pipeline: " + unet + " has diffusion_pytorch_model.bin only, which is a " +
+                        "Python pickle; load it in Python once and call save_pretrained()");
   fs::remove(folder.path() / "unet/diffusion_pytorch_model.bin");
-  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + unet + " has no diffusion_pytorch_model.safetensors");
+  CHECK_THROWS_WITH(load_unet(folder.path()),
+                    "pipeline: " + unet + " has no diffusion_pytorch_model.safetensors");
   data::write_file(weights, "version https://git-lfs.github.com/spec/v1\n");
   CHECK_THROWS_WITH(load_unet(folder.path()), Contains("is a git-lfs pointer, not the weights"));
 
   data::write_file(index, R"({"_class_name": "StableDiffusionPipeline"})");
-  CHECK_THROWS_WITH(load_unet(folder.path()), "pipeline: " + index +
-                                                " must be of a DDPMPipeline or DDIMPipeline, got \"StableDiffusionPipeline\"");
+  CHECK_THROWS_WITH(
+      load_unet(folder.path()),
+      "pipeline: " + index +
+          " must be of a DDPMPipeline or DDIMPipeline, got \"StableDiffusionPipeline\"");
   data::write_file(index, R"({"_class_name": "DDPMPipeline", "unet": ["diffusers", "VQModel"]})");
-  CHECK_THROWS_WITH(load_unet(folder.path()),
-                    "pipeline: the unet of " + index + " must be a UNet2DModel, got [\"diffusers\",\"VQModel\"]");
+  CHECK_THROWS_WITH(
+      load_unet(folder.path()),
+      "pipeline: the unet of " + index + " must be a UNet2DModel, got [\"diffusers\",\"VQModel\"]");
   CHECK_THROWS_WITH(save_pipeline(folder.path(), small_unet(1), "{}"),
                     "pipeline: the scheduler's config must have a _class_name");
 }

@@ -1,7 +1,6 @@
-#include "nn/resnet_block.h"
-
 #include "autograd/no_grad.h"
 #include "nn/attention.h"
+#include "nn/resnet_block.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -43,8 +42,9 @@ TEST_CASE("resnet block gradients match finite differences", "[resnet_block][gra
 }
 
 TEST_CASE("attention block gradients match finite differences", "[attention_block][gradient]") {
-  const nn::AttentionOptions cases[] = {
-      {.head_dim = 2, .groups = 2}, {.head_dim = 4, .groups = std::nullopt}, {.head_dim = 3, .groups = 4, .output_scale_factor = 2}};
+  const nn::AttentionOptions cases[] = {{.head_dim = 2, .groups = 2},
+                                        {.head_dim = 4, .groups = std::nullopt},
+                                        {.head_dim = 3, .groups = 4, .output_scale_factor = 2}};
   for (const nn::AttentionOptions& options : cases) {
     CAPTURE(options.head_dim);
     const nn::Attention layer(Init::random(3, DType::f64), 4, options);
@@ -64,7 +64,8 @@ TEST_CASE("a downsampler without padding sees zeros at the bottom and at the rig
   const nn::Downsample2D layer(Init::random(0, DType::f64), 3, /*padding=*/0);
   const nn::NamedParameters p = nn::named_parameters(layer);
   const Variable x(randn({2, 4, 6, 3}));
-  const Variable expected = conv2d(pad(x, Padding(0, 1, 0, 1)), p[0].second, {.stride = 2}, {.bias = p[1].second});
+  const Variable expected =
+      conv2d(pad(x, Padding(0, 1, 0, 1)), p[0].second, {.stride = 2}, {.bias = p[1].second});
   CHECK(layer(x).shape() == Shape{2, 2, 3, 3});
   CHECK(difference(layer(x).value(), expected.value()) < tolerance(DType::f64));
 }
@@ -94,7 +95,8 @@ TEST_CASE("dropout drops in training only, every time elsewhere", "[dropout]") {
 }
 
 TEST_CASE("an attention block names the bad argument", "[attention_block][errors]") {
-  CHECK_THROWS_WITH(nn::Attention(Init::none(), 4, {.head_dim = 5}), "Attention: head_dim must be in [1, 4], got 5");
+  CHECK_THROWS_WITH(nn::Attention(Init::none(), 4, {.head_dim = 5}),
+                    "Attention: head_dim must be in [1, 4], got 5");
   CHECK_THROWS_WITH(nn::Attention(Init::none(), 4, {.head_dim = 2, .groups = 3}),
                     "GroupNorm: 4 channels do not split into 3 groups");
 }

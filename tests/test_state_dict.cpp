@@ -1,7 +1,6 @@
-#include "nn/state_dict.h"
-
 #include "nn/attention.h"
 #include "nn/conv2d.h"
+#include "nn/state_dict.h"
 #include "tests/golden.h"
 
 using namespace imago;
@@ -24,7 +23,8 @@ struct Small : nn::Module {
 
 void rename(nn::StateDict& state, const std::string& before, const std::string& after) {
   for (auto& [name, value] : state)
-    if (const size_t at = name.find(before); at != std::string::npos) name.replace(at, before.size(), after);
+    if (const size_t at = name.find(before); at != std::string::npos)
+      name.replace(at, before.size(), after);
 }
 
 bool same_parameters(const nn::Module& a, const nn::Module& b) {
@@ -46,7 +46,8 @@ TEST_CASE("a state dict has PyTorch's layouts", "[state_dict]") {
   const std::vector<float> theirs = state[0].second.to_vector<float>();
   for (size_t o = 0; o < 3; ++o)
     for (size_t i = 0; i < 2; ++i)
-      for (size_t k = 0; k < 9; ++k) CHECK(theirs[(o * 2 + i) * 9 + k] == ours[(o * 9 + k) * 2 + i]);
+      for (size_t k = 0; k < 9; ++k)
+        CHECK(theirs[(o * 2 + i) * 9 + k] == ours[(o * 9 + k) * 2 + i]);
 }
 
 TEST_CASE("a state dict loads what it saved, into the same memory", "[state_dict]") {
@@ -85,25 +86,29 @@ TEST_CASE("a state dict tells what it has too much", "[state_dict]") {
   nn::StateDict state = nn::state_dict(module);
   state.emplace_back("ema.decay", Tensor::zeros({1}));
   state.emplace_back("conv.query.weight", Tensor::zeros({1}));
-  CHECK(nn::load_state_dict(module, state) == std::vector<std::string>{"conv.query.weight", "ema.decay"});
+  CHECK(nn::load_state_dict(module, state) ==
+        std::vector<std::string>{"conv.query.weight", "ema.decay"});
 }
 
 TEST_CASE("a state dict that does not fit is refused and changes nothing", "[state_dict][errors]") {
   const Small module(Init::random(0)), untouched(Init::random(0)), other(Init::random(1));
   const nn::StateDict good = nn::state_dict(other);
   nn::StateDict state(good.begin(), good.end() - 1);
-  CHECK_THROWS_WITH(nn::load_state_dict(module, state), "load_state_dict: mid.attentions.0.to_out.0.bias is missing");
+  CHECK_THROWS_WITH(nn::load_state_dict(module, state),
+                    "load_state_dict: mid.attentions.0.to_out.0.bias is missing");
   state = good;
   state[0].second = Tensor({3, 3, 3, 2});
   CHECK_THROWS_WITH(nn::load_state_dict(module, state),
                     "load_state_dict: conv.weight must be (3, 2, 3, 3), got (3, 3, 3, 2)");
   state = good;
   state[1].second = Tensor({3}, DType::i32);
-  CHECK_THROWS_WITH(nn::load_state_dict(module, state), "load_state_dict: conv.bias must be floating-point, got i32");
+  CHECK_THROWS_WITH(nn::load_state_dict(module, state),
+                    "load_state_dict: conv.bias must be floating-point, got i32");
   state = good;
   state.emplace_back("mid.attentions.0.query.bias", Tensor::zeros({4}));
   CHECK_THROWS_WITH(nn::load_state_dict(module, state),
-                    "load_state_dict: mid.attentions.0.to_q.bias is there twice, as mid.attentions.0.to_q.bias and as "
+                    "load_state_dict: mid.attentions.0.to_q.bias is there twice, as "
+                    "mid.attentions.0.to_q.bias and as "
                     "mid.attentions.0.query.bias");
   CHECK(same_parameters(module, untouched));
 }

@@ -1,8 +1,7 @@
-#include "nn/unet2d.h"
-
 #include <fstream>
 
 #include "autograd/no_grad.h"
+#include "nn/unet2d.h"
 #include "tests/golden.h"
 
 using namespace imago;
@@ -29,8 +28,10 @@ const UNet2DConfig kCifar10 = {
     .attention_head_dim = std::nullopt,
 };
 const UNet2DConfig kCelebaHq = {
-    .down_block_types = {"DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "DownBlock2D"},
-    .up_block_types = {"UpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"},
+    .down_block_types = {"DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D",
+                         "AttnDownBlock2D", "DownBlock2D"},
+    .up_block_types = {"UpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D",
+                       "UpBlock2D"},
     .block_out_channels = {128, 128, 256, 256, 512, 512},
     .attention_head_dim = std::nullopt,
 };
@@ -59,27 +60,33 @@ Run run(const Golden& golden, DType dtype) {
   const Tensor t = golden.load("in.t");
   Tensor labels = golden.contains("in.class_labels") ? golden.load("in.class_labels") : Tensor();
   if (labels.defined() && is_floating(labels.dtype())) labels = labels.to(dtype);
-  Run result{.x = Variable(golden.image("in.x", dtype), true), .y = {}, .parameters = nn::named_parameters(unet)};
+  Run result{.x = Variable(golden.image("in.x", dtype), true),
+             .y = {},
+             .parameters = nn::named_parameters(unet)};
   result.y = unet(result.x, is_floating(t.dtype()) ? t.to(dtype) : t, labels);
   result.y.backward(golden.image("in.dy", dtype));
   return result;
 }
 
-// `tolerance` is relative to the largest value. The keys' bias has no influence on the output, so its gradient is nothing
-// but rounding: hence a floor, relative to the largest gradient of the model.
-void check_against_diffusers(const Golden& golden, DType dtype, double output_tolerance, double gradient_tolerance) {
+// `tolerance` is relative to the largest value. The keys' bias has no influence on the output, so
+// its gradient is nothing but rounding: hence a floor, relative to the largest gradient of the
+// model.
+void check_against_diffusers(const Golden& golden, DType dtype, double output_tolerance,
+                             double gradient_tolerance) {
   const Run result = run(golden, dtype);
   const Tensor y = golden.image("out.y", dtype), dx = golden.image("g.x", dtype);
   CHECK(largest_gap(result.y.value(), y) <= output_tolerance * std::max(1.0, largest(y)));
   CHECK(largest_gap(result.x.grad(), dx) <= gradient_tolerance * largest(dx));
   double scale = 0;
-  for (const auto& [name, gradient] : golden.state("g.")) scale = std::max(scale, largest(gradient));
+  for (const auto& [name, gradient] : golden.state("g."))
+    scale = std::max(scale, largest(gradient));
   for (const auto& [name, parameter] : result.parameters) {
     CAPTURE(name);
     REQUIRE(parameter.requires_grad() == golden.contains("g." + name));
     if (!parameter.requires_grad()) continue;
     const Tensor gradient = golden.parameter("g." + name);
-    CHECK(largest_gap(parameter.grad(), gradient) <= gradient_tolerance * (largest(gradient) + 1e-2 * scale));
+    CHECK(largest_gap(parameter.grad(), gradient) <=
+          gradient_tolerance * (largest(gradient) + 1e-2 * scale));
   }
 }
 
@@ -95,8 +102,8 @@ TEST_CASE("UNet2D computes what diffusers computes", "[unet2d][golden]") {
 }
 
 TEST_CASE("UNet2D has diffusers' parameters, in its order", "[unet2d]") {
-  const std::pair<const char*, const UNet2DConfig*> cases[] = {{"sd_class_butterflies_32", &kButterflies},
-                                                               {"ddpm_cifar10_32", &kCifar10}};
+  const std::pair<const char*, const UNet2DConfig*> cases[] = {
+      {"sd_class_butterflies_32", &kButterflies}, {"ddpm_cifar10_32", &kCifar10}};
   for (const auto& [name, config] : cases) {
     CAPTURE(name);
     std::ifstream list(std::string(IMAGO_GOLDEN_DIR) + "/keys/" + name + ".tsv");
@@ -107,7 +114,8 @@ TEST_CASE("UNet2D has diffusers' parameters, in its order", "[unet2d]") {
       const Shape s = parameter.shape();
       const Shape in_file = s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s;
       std::string ours;
-      for (const int64_t extent : in_file) ours += (ours.empty() ? "" : ",") + std::to_string(extent);
+      for (const int64_t extent : in_file)
+        ours += (ours.empty() ? "" : ",") + std::to_string(extent);
       CHECK(parameter_name == key);
       CHECK(ours == extents);
     }
@@ -116,7 +124,9 @@ TEST_CASE("UNet2D has diffusers' parameters, in its order", "[unet2d]") {
 }
 
 TEST_CASE("UNet2D has as many parameters as published models", "[unet2d]") {
-  const auto count = [](const UNet2DConfig& config) { return nn::parameter_count(UNet2D(config, Init::none())); };
+  const auto count = [](const UNet2DConfig& config) {
+    return nn::parameter_count(UNet2D(config, Init::none()));
+  };
   CHECK(count(kTiny) == 11767);
   CHECK(count(kButterflies) == 18536323);
   CHECK(count(with_channels(kButterflies, {64, 128, 256, 512})) == 63151235);
@@ -153,7 +163,8 @@ TEST_CASE("UNet2D takes one time step for a whole batch, and an empty batch", "[
   CHECK(unet(Tensor({0, 8, 4, 3}), Tensor::from<int64_t>({7}, {})).shape() == Shape{0, 8, 4, 3});
 }
 
-TEST_CASE("UNet2D drops in training only, with the same masks for the same step", "[unet2d][dropout]") {
+TEST_CASE("UNet2D drops in training only, with the same masks for the same step",
+          "[unet2d][dropout]") {
   UNet2DConfig config = kTiny;
   config.dropout = 0.5;
   const UNet2D unet(config, Init::random(1));
@@ -169,13 +180,19 @@ TEST_CASE("UNet2D drops in training only, with the same masks for the same step"
 }
 
 TEST_CASE("UNet2D names the bad argument", "[unet2d][errors]") {
-  const Tensor x = randn({2, 8, 8, 3}, DType::f32), t = Tensor::from<int64_t>({1, 2}, {2}), labels = t;
+  const Tensor x = randn({2, 8, 8, 3}, DType::f32), t = Tensor::from<int64_t>({1, 2}, {2}),
+               labels = t;
   const UNet2D unet(kTiny, Init::random(0));
-  CHECK_THROWS_WITH(unet(randn({2, 8, 8, 1}), t), "UNet2D: x must be (N, H, W, 3), got (2, 8, 8, 1)");
-  CHECK_THROWS_WITH(unet(randn({2, 8, 7, 3}), t), "UNet2D: height and width must be multiples of 2, got 8 x 7");
-  CHECK_THROWS_WITH(unet(x, Tensor::from<int64_t>({1, 2, 3}, {3})), "UNet2D: t must be (2) or a single value, got (3)");
-  CHECK_THROWS_WITH(unet(x, t, labels), "UNet2D: class_labels were given to a model without classes");
+  CHECK_THROWS_WITH(unet(randn({2, 8, 8, 1}), t),
+                    "UNet2D: x must be (N, H, W, 3), got (2, 8, 8, 1)");
+  CHECK_THROWS_WITH(unet(randn({2, 8, 7, 3}), t),
+                    "UNet2D: height and width must be multiples of 2, got 8 x 7");
+  CHECK_THROWS_WITH(unet(x, Tensor::from<int64_t>({1, 2, 3}, {3})),
+                    "UNet2D: t must be (2) or a single value, got (3)");
+  CHECK_THROWS_WITH(unet(x, t, labels),
+                    "UNet2D: class_labels were given to a model without classes");
   UNet2DConfig config = kTiny;
   config.num_class_embeds = 10;
-  CHECK_THROWS_WITH(UNet2D(config, Init::random(0))(x, t), "UNet2D: class_labels must be given to a model with classes");
+  CHECK_THROWS_WITH(UNet2D(config, Init::random(0))(x, t),
+                    "UNet2D: class_labels must be given to a model with classes");
 }
