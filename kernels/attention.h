@@ -29,12 +29,14 @@ struct AttentionGrads {
   Tensor dq, dk, dv;
 };
 
-// y = softmax(q k^T / sqrt(d)) v for every sample and head; q (N, T, C), k and v (N, S, C), S > 0. The N * heads * T * S
-// weights never exist at once. Throws on other shapes, and where C does not split into heads.
+// y = softmax(q k^T / sqrt(d)) v for every sample and head; q (N, T, C), k and v (N, S, C), S > 0.
+// The N * heads * T * S weights never exist at once. Throws on other shapes, and where C does not
+// split into heads.
 AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads);
 
-// `want` bit 0, 1, 2: dq, dk, dv. Gradients not wanted come back undefined. The weights are computed again.
-AttentionGrads attention_backward(const Tensor& dy, const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& lse,
-                                  std::bitset<32> want);
+// `want` bit 0, 1, 2: dq, dk, dv. Gradients not wanted come back undefined. The weights are
+// computed again.
+AttentionGrads attention_backward(const Tensor& dy, const Tensor& q, const Tensor& k,
+                                  const Tensor& v, const Tensor& lse, std::bitset<32> want);
 
 }  // namespace imago::kernels

@@ -19,7 +19,8 @@ struct EmbeddingBackward {
   DType ids_dtype, dtype;
 };
 
-// y (ids.shape, C) = the rows of weight (V, C) that ids, i32 or i64 of any shape, names. Throws on an id outside [0, V).
+// y (ids.shape, C) = the rows of weight (V, C) that ids, i32 or i64 of any shape, names. Throws on
+// an id outside [0, V).
 Tensor embedding(const Tensor& ids, const Tensor& weight);
 // dweight (vocabulary, C): row i is the sum of dy wherever the id is i.
 Tensor embedding_backward(const Tensor& dy, const Tensor& ids, int64_t vocabulary);

@@ -30,12 +30,13 @@ struct LayerNormGrads {
   Tensor dx, dweight, dbias;
 };
 
-// y = xhat * weight + bias, xhat = (x - mean) * rstd, with mean and rstd = 1/sqrt(var + eps) taken over each row of
-// x (..., C); weight, bias (C). Throws on other shapes.
-LayerNormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+// y = xhat * weight + bias, xhat = (x - mean) * rstd, with mean and rstd = 1/sqrt(var + eps) taken
+// over each row of x (..., C); weight, bias (C). Throws on other shapes.
+LayerNormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                           double eps = 1e-5);
 
 // `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined.
-LayerNormGrads layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                                   const Tensor& rstd, std::bitset<32> want);
+LayerNormGrads layer_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
+                                   const Tensor& mean, const Tensor& rstd, std::bitset<32> want);
 
 }  // namespace imago::kernels

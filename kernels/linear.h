@@ -11,10 +11,12 @@ struct LinearGrads {
   Tensor dx, dweight, dbias;
 };
 
-// y (..., O) = x weight^T + bias; x (..., I), weight (O, I), bias (O) or undefined. Throws on other shapes.
+// y (..., O) = x weight^T + bias; x (..., I), weight (O, I), bias (O) or undefined. Throws on other
+// shapes.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 // `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined.
-LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, std::bitset<32> want);
+LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
+                            std::bitset<32> want);
 
 }  // namespace imago::kernels

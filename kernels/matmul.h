@@ -8,8 +8,9 @@
 
 namespace imago::kernels {
 
-// c = op(a) op(b) + bias for each of `batch` matrices, which lie `step` elements apart; a step of 0 means that all share
-// one. Where c_step is 0 the products are added up. a and b hold their matrices as they are before transposition.
+// c = op(a) op(b) + bias for each of `batch` matrices, which lie `step` elements apart; a step of 0
+// means that all share one. Where c_step is 0 the products are added up. a and b hold their
+// matrices as they are before transposition.
 struct Matmul {
   const void *a, *b;  // (batch, M, K) or (batch, K, M)  (batch, K, N) or (batch, N, K)
   const void* bias;   // (N), or null
@@ -24,12 +25,14 @@ struct MatmulGrads {
   Tensor da, db;
 };
 
-// (..., M, N) = op(a) (..., M, K) op(b) (..., K, N) + bias (N), where op transposes the last two axes if the options say
-// so. The leading axes of b must be a's, or absent; bias may be undefined. Throws on other shapes.
-Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {}, const Tensor& bias = {});
+// (..., M, N) = op(a) (..., M, K) op(b) (..., K, N) + bias (N), where op transposes the last two
+// axes if the options say so. The leading axes of b must be a's, or absent; bias may be undefined.
+// Throws on other shapes.
+Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {},
+              const Tensor& bias = {});
 
 // `want` bit 0, 1: da, db. Gradients not wanted come back undefined.
-MatmulGrads matmul_backward(const Tensor& dy, const Tensor& a, const Tensor& b, const MatmulOptions& options,
-                            std::bitset<32> want);
+MatmulGrads matmul_backward(const Tensor& dy, const Tensor& a, const Tensor& b,
+                            const MatmulOptions& options, std::bitset<32> want);
 
 }  // namespace imago::kernels

@@ -9,13 +9,15 @@ Tensor softmax(const Tensor& x) {
   Tensor y = Tensor::empty_like(x);
   if (!x.numel()) return y;
   const int64_t C = x.dim(-1);
-  const SoftmaxForward p{.x = x.raw(), .y = y.raw(), .M = x.numel() / C, .C = C, .dtype = x.dtype()};
+  const SoftmaxForward p{
+      .x = x.raw(), .y = y.raw(), .M = x.numel() / C, .C = C, .dtype = x.dtype()};
   backend_for(x.device()).softmax_forward(p, current_stream(x.device()));
   return y;
 }
 
 Tensor softmax_backward(const Tensor& dy, const Tensor& y) {
-  IMAGO_CHECK(dy.shape() == y.shape(), "softmax_backward: dy must be ", y.shape(), ", got ", dy.shape());
+  IMAGO_CHECK(dy.shape() == y.shape(), "softmax_backward: dy must be ", y.shape(), ", got ",
+              dy.shape());
   Tensor dx = Tensor::empty_like(y);
   if (!y.numel()) return dx;
   const int64_t C = y.dim(-1);

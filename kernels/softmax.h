@@ -19,7 +19,8 @@ struct SoftmaxBackward {
   DType dtype;
 };
 
-// y_c = exp(x_c - max x) / sum_j exp(x_j - max x) for every row of x (..., C). Throws if x is a scalar.
+// y_c = exp(x_c - max x) / sum_j exp(x_j - max x) for every row of x (..., C). Throws if x is a
+// scalar.
 Tensor softmax(const Tensor& x);
 // From the result, not the argument.
 Tensor softmax_backward(const Tensor& dy, const Tensor& y);

@@ -1,6 +1,5 @@
-#include "kernels/attention.h"
-
 #include "core/parallel.h"
+#include "kernels/attention.h"
 #include "kernels/softmax.h"
 #include "tests/support.h"
 
@@ -12,10 +11,13 @@ namespace {
 struct Case {
   int64_t N, T, S, C, heads;
 };
-const Case kCases[] = {{1, 1, 1, 1, 1}, {2, 3, 5, 6, 3}, {2, 7, 7, 8, 8}, {1, 31, 33, 32, 4}, {1, 32, 31, 34, 2}, {2, 49, 49, 24, 3}};
+const Case kCases[] = {{1, 1, 1, 1, 1},    {2, 3, 5, 6, 3},    {2, 7, 7, 8, 8},
+                       {1, 31, 33, 32, 4}, {1, 32, 31, 34, 2}, {2, 49, 49, 24, 3}};
 const Case kLongCase = {1, 300, 333, 17, 1};  // several blocks of queries, several tasks per head
 
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads) { return kernels::attention(q, k, v, heads).y; }
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads) {
+  return kernels::attention(q, k, v, heads).y;
+}
 
 // The definition, one head after the other.
 Tensor definition(const Tensor& q, const Tensor& k, const Tensor& v, int64_t heads) {
@@ -28,7 +30,8 @@ Tensor definition(const Tensor& q, const Tensor& k, const Tensor& v, int64_t hea
         Tensor scores = Tensor::zeros({S}, DType::f64);
         for (int64_t s = 0; s < S; ++s)
           for (int64_t j = h * d; j < (h + 1) * d; ++j)
-            scores.data<double>()[s] += Q[(n * T + t) * C + j] * K[(n * S + s) * C + j] / std::sqrt(static_cast<double>(d));
+            scores.data<double>()[s] +=
+                Q[(n * T + t) * C + j] * K[(n * S + s) * C + j] / std::sqrt(static_cast<double>(d));
         const Tensor p = kernels::softmax(scores);
         for (int64_t s = 0; s < S; ++s)
           for (int64_t j = h * d; j < (h + 1) * d; ++j)
@@ -42,7 +45,8 @@ Tensor definition(const Tensor& q, const Tensor& k, const Tensor& v, int64_t hea
 TEST_CASE("attention is softmax(q k^T / sqrt(d)) v", "[attention]") {
   for (const auto& [N, T, S, C, heads] : kCases) {
     CAPTURE(N, T, S, C, heads);
-    const Tensor q = randn({N, T, C}, DType::f64, 1), k = randn({N, S, C}, DType::f64, 2), v = randn({N, S, C}, DType::f64, 3);
+    const Tensor q = randn({N, T, C}, DType::f64, 1), k = randn({N, S, C}, DType::f64, 2),
+                 v = randn({N, S, C}, DType::f64, 3);
     CHECK(difference(attend(q, k, v, heads), definition(q, k, v, heads)) < tolerance(DType::f64));
   }
 }
@@ -50,7 +54,9 @@ TEST_CASE("attention is softmax(q k^T / sqrt(d)) v", "[attention]") {
 TEST_CASE("attention gradients match finite differences", "[attention][gradient]") {
   const auto check = [](const Case& c) {
     CAPTURE(c.N, c.T, c.S, c.C, c.heads);
-    const auto f = [=](const std::vector<Variable>& v) { return attention(v[0], v[1], v[2], c.heads); };
+    const auto f = [=](const std::vector<Variable>& v) {
+      return attention(v[0], v[1], v[2], c.heads);
+    };
     CHECK(gradient_error(f, {randn({c.N, c.T, c.C}), randn({c.N, c.S, c.C}, DType::f64, 2),
                              randn({c.N, c.S, c.C}, DType::f64, 3)}) < kGradientTolerance);
   };
@@ -61,7 +67,8 @@ TEST_CASE("attention gradients match finite differences", "[attention][gradient]
 TEST_CASE("attention in f32 agrees with f64", "[attention][agreement]") {
   const auto check = [](const Case& c) {
     CAPTURE(c.N, c.T, c.S, c.C, c.heads);
-    const Tensor q = randn({c.N, c.T, c.C}, DType::f32, 1), k = randn({c.N, c.S, c.C}, DType::f32, 2);
+    const Tensor q = randn({c.N, c.T, c.C}, DType::f32, 1),
+                 k = randn({c.N, c.S, c.C}, DType::f32, 2);
     const Tensor v = randn({c.N, c.S, c.C}, DType::f32, 3), dy = randn(q.shape(), DType::f32, 4);
     const Tensor q64 = q.to(DType::f64), k64 = k.to(DType::f64), v64 = v.to(DType::f64);
     const auto [y, lse] = kernels::attention(q, k, v, c.heads);
@@ -128,7 +135,9 @@ TEST_CASE("attention names the bad argument", "[attention][errors]") {
   const Tensor q = randn({2, 3, 4}), kv = randn({2, 5, 4});
   CHECK_THROWS_WITH(attend(randn({3, 4}), kv, kv, 2), "attention: q must be (N, T, C), got (3, 4)");
   CHECK_THROWS_WITH(attend(q, kv, kv, 3), "attention: 4 channels do not split into 3 heads");
-  CHECK_THROWS_WITH(attend(q, randn({2, 5, 6}), kv, 2), "attention: k must be (2, S > 0, 4), got (2, 5, 6)");
+  CHECK_THROWS_WITH(attend(q, randn({2, 5, 6}), kv, 2),
+                    "attention: k must be (2, S > 0, 4), got (2, 5, 6)");
   CHECK_THROWS_WITH(attend(q, kv, q, 2), "attention: v must be (2, 5, 4), got (2, 3, 4)");
-  CHECK_THROWS_WITH(attend(q, kv, kv.to(DType::f32), 2), "attention: k and v must be f64, got f64 and f32");
+  CHECK_THROWS_WITH(attend(q, kv, kv.to(DType::f32), 2),
+                    "attention: k and v must be f64, got f64 and f32");
 }

@@ -1,5 +1,4 @@
 #include "kernels/embedding.h"
-
 #include "tests/support.h"
 
 using namespace imago;
@@ -8,7 +7,8 @@ using namespace imago::test;
 TEST_CASE("embedding returns the rows that the ids name", "[embedding]") {
   const Tensor w = Tensor::from<float>({0, 1, 10, 11, 20, 21}, {3, 2});
   const Tensor expected = Tensor::from<float>({20, 21, 0, 1, 20, 21, 10, 11}, {2, 2, 2});
-  const Tensor wide = Tensor::from<int64_t>({2, 0, 2, 1}, {2, 2}), narrow = Tensor::from<int32_t>({2, 0, 2, 1}, {2, 2});
+  const Tensor wide = Tensor::from<int64_t>({2, 0, 2, 1}, {2, 2}),
+               narrow = Tensor::from<int32_t>({2, 0, 2, 1}, {2, 2});
   CHECK(difference(kernels::embedding(wide, w), expected) == 0);
   CHECK(difference(kernels::embedding(narrow, w), expected) == 0);
   CHECK(kernels::embedding(Tensor({0}, DType::i64), w).shape() == Shape{0, 2});
@@ -21,14 +21,18 @@ TEST_CASE("embedding gradients add up where an id is named twice", "[embedding][
   CHECK(gradient_error(f, {randn({4, 67})}) < kGradientTolerance);
   const Tensor dweight = kernels::embedding_backward(Tensor::full({5, 1}, 1), ids, 4);
   CHECK(difference(dweight, Tensor::from<float>({1, 1, 3, 0}, {4, 1})) == 0);
-  CHECK(difference(kernels::embedding_backward(Tensor({0, 3}), Tensor({0}, DType::i32), 2), Tensor::zeros({2, 3})) == 0);
+  CHECK(difference(kernels::embedding_backward(Tensor({0, 3}), Tensor({0}, DType::i32), 2),
+                   Tensor::zeros({2, 3})) == 0);
 }
 
 TEST_CASE("embedding names the bad id", "[embedding][errors]") {
   const Tensor w = randn({10, 3}), ids = Tensor::from<int64_t>({1, 9, 10}, {3});
-  CHECK_THROWS_WITH(kernels::embedding(ids, w), "embedding: ids must be in [0, 10), got 10 at position 2");
+  CHECK_THROWS_WITH(kernels::embedding(ids, w),
+                    "embedding: ids must be in [0, 10), got 10 at position 2");
   CHECK_THROWS_WITH(kernels::embedding(Tensor::from<int32_t>({-1}, {1}), w),
                     "embedding: ids must be in [0, 10), got -1 at position 0");
-  CHECK_THROWS_WITH(kernels::embedding(ids, randn({10})), "embedding: weight must be (V, C), got (10)");
-  CHECK_THROWS_WITH(kernels::embedding(Tensor({2}), w), "embedding: ids must be i32 or i64, got f32");
+  CHECK_THROWS_WITH(kernels::embedding(ids, randn({10})),
+                    "embedding: weight must be (V, C), got (10)");
+  CHECK_THROWS_WITH(kernels::embedding(Tensor({2}), w),
+                    "embedding: ids must be i32 or i64, got f32");
 }

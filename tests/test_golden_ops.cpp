@@ -1,4 +1,5 @@
-// Every operation against PyTorch, in value and gradients: tests/golden/make_ops.py made the file and names the cases.
+// Every operation against PyTorch, in value and gradients: tests/golden/make_ops.py made the file
+// and names the cases.
 #include "data/safetensors.h"
 #include "tests/support.h"
 
@@ -20,7 +21,9 @@ const std::vector<Golden>& matrix_products() {
       {"linear_no_bias", [](const Variables& v) { return linear(v[0], v[1]); }},
       {"matmul", [](const Variables& v) { return matmul(v[0], v[1]); }},
       {"matmul_shared",
-       [](const Variables& v) { return matmul(v[0], v[1], {.transpose_a = true, .transpose_b = true}); }},
+       [](const Variables& v) {
+         return matmul(v[0], v[1], {.transpose_a = true, .transpose_b = true});
+       }},
       {"softmax", [](const Variables& v) { return softmax(v[0]); }},
       {"attention", [](const Variables& v) { return attention(v[0], v[1], v[2], 3); }},
       {"attention_one_head", [](const Variables& v) { return attention(v[0], v[1], v[2], 1); }},
@@ -32,16 +35,23 @@ const std::vector<Golden>& matrix_products() {
 const std::vector<Golden>& convolutions() {
   static const std::vector<Golden> cases = {
       {"conv2d", [](const Variables& v) { return conv2d(v[0], v[1], {}, {.bias = v[2]}); }},
-      {"conv2d_same", [](const Variables& v) { return conv2d(v[0], v[1], {.padding = 1}, {.bias = v[2]}); }},
+      {"conv2d_same",
+       [](const Variables& v) { return conv2d(v[0], v[1], {.padding = 1}, {.bias = v[2]}); }},
       {"conv2d_strided",
-       [](const Variables& v) { return conv2d(v[0], v[1], {.stride = 2, .padding = {0, 1, 0, 1}}); }},
+       [](const Variables& v) {
+         return conv2d(v[0], v[1], {.stride = 2, .padding = {0, 1, 0, 1}});
+       }},
       {"conv2d_groups",
-       [](const Variables& v) { return conv2d(v[0], v[1], {.padding = {2, 1, 0, 3}, .groups = 3}); }},
-      {"conv2d_depthwise", [](const Variables& v) { return conv2d(v[0], v[1], {.padding = 1, .groups = 5}); }},
+       [](const Variables& v) {
+         return conv2d(v[0], v[1], {.padding = {2, 1, 0, 3}, .groups = 3});
+       }},
+      {"conv2d_depthwise",
+       [](const Variables& v) { return conv2d(v[0], v[1], {.padding = 1, .groups = 5}); }},
       {"conv2d_1x1", [](const Variables& v) { return conv2d(v[0], v[1], {}, {.bias = v[2]}); }},
       {"conv2d_epilogue",
        [](const Variables& v) {
-         return conv2d(v[0], v[1], {.padding = 1}, {.bias = v[2], .channel_bias = v[3], .residual = v[4]});
+         return conv2d(v[0], v[1], {.padding = 1},
+                       {.bias = v[2], .channel_bias = v[3], .residual = v[4]});
        }},
   };
   return cases;
@@ -49,10 +59,12 @@ const std::vector<Golden>& convolutions() {
 
 const std::vector<Golden>& norms() {
   static const std::vector<Golden> cases = {
-      {"group_norm", [](const Variables& v) { return group_norm(v[0], v[1], v[2], {.groups = 3}); }},
+      {"group_norm",
+       [](const Variables& v) { return group_norm(v[0], v[1], v[2], {.groups = 3}); }},
       {"group_norm_silu",
        [](const Variables& v) {
-         return group_norm(v[0], v[1], v[2], {.groups = 1, .eps = 1e-3, .activation = Activation::silu});
+         return group_norm(v[0], v[1], v[2],
+                           {.groups = 1, .eps = 1e-3, .activation = Activation::silu});
        }},
       {"layer_norm", [](const Variables& v) { return layer_norm(v[0], v[1], v[2]); }},
   };
@@ -77,11 +89,14 @@ const std::vector<Golden>& elements() {
       {"sum_axes", [](const Variables& v) { return sum(v[0], outer); }},
       {"mean_axes", [](const Variables& v) { return mean(v[0], last, true); }},
       {"mse_loss", [](const Variables& v) { return mse_loss(v[0], v[1].value()); }},
-      {"mse_loss_weighted", [](const Variables& v) { return mse_loss(v[0], v[1].value(), v[2].value()); }},
+      {"mse_loss_weighted",
+       [](const Variables& v) { return mse_loss(v[0], v[1].value(), v[2].value()); }},
       {"l1_loss", [](const Variables& v) { return l1_loss(v[0], v[1].value()); }},
-      {"l1_loss_weighted", [](const Variables& v) { return l1_loss(v[0], v[1].value(), v[2].value()); }},
+      {"l1_loss_weighted",
+       [](const Variables& v) { return l1_loss(v[0], v[1].value(), v[2].value()); }},
       {"huber_loss", [](const Variables& v) { return huber_loss(v[0], v[1].value(), 0.7); }},
-      {"huber_loss_weighted", [](const Variables& v) { return huber_loss(v[0], v[1].value(), 0.7, v[2].value()); }},
+      {"huber_loss_weighted",
+       [](const Variables& v) { return huber_loss(v[0], v[1].value(), 0.7, v[2].value()); }},
   };
   return cases;
 }
@@ -95,10 +110,22 @@ const std::vector<Golden>& images() {
       {"max_pool2d_overlapping", [](const Variables& v) { return max_pool2d(v[0], 3, 2); }},
       {"pixel_unshuffle", [](const Variables& v) { return pixel_unshuffle(v[0], 2); }},
       {"pixel_shuffle", [](const Variables& v) { return pixel_shuffle(v[0], 3); }},
-      {"pad", [](const Variables& v) { return pad(v[0], {1, 2, 3, 0}); }},
-      {"reshape", [](const Variables& v) { return reshape(v[0], {6, -1}); }},
-      {"permute", [](const Variables& v) { return permute(v[0], {2, 0, 3, 1}); }},
-      {"concat", [](const Variables& v) { return concat({v[0], v[1]}); }},
+      {"pad",
+       [](const Variables& v) {
+         return pad(v[0], {1, 2, 3, 0});
+       }},
+      {"reshape",
+       [](const Variables& v) {
+         return reshape(v[0], {6, -1});
+       }},
+      {"permute",
+       [](const Variables& v) {
+         return permute(v[0], {2, 0, 3, 1});
+       }},
+      {"concat",
+       [](const Variables& v) {
+         return concat({v[0], v[1]});
+       }},
       {"slice_channels", [](const Variables& v) { return slice_channels(v[0], 2, 5); }},
   };
   return cases;
@@ -144,12 +171,15 @@ void check(const std::vector<Golden>& cases) {
 TEST_CASE("matrix products agree with PyTorch", "[golden]") { check(matrix_products()); }
 TEST_CASE("convolutions agree with PyTorch", "[golden]") { check(convolutions()); }
 TEST_CASE("norms agree with PyTorch", "[golden]") { check(norms()); }
-TEST_CASE("element-wise operations, sums and losses agree with PyTorch", "[golden]") { check(elements()); }
+TEST_CASE("element-wise operations, sums and losses agree with PyTorch", "[golden]") {
+  check(elements());
+}
 TEST_CASE("image operations and arrangements agree with PyTorch", "[golden]") { check(images()); }
 
 TEST_CASE("every golden case is tested", "[golden]") {
   size_t in_file = 0, tested = 0;
   for (const std::string& name : golden().names()) in_file += name.ends_with(".y");
-  for (const auto* cases : {&matrix_products(), &convolutions(), &norms(), &elements(), &images()}) tested += cases->size();
+  for (const auto* cases : {&matrix_products(), &convolutions(), &norms(), &elements(), &images()})
+    tested += cases->size();
   CHECK(tested == in_file);
 }

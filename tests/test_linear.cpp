@@ -1,5 +1,4 @@
 #include "kernels/linear.h"
-
 #include "kernels/matmul.h"
 #include "kernels/sum_rows.h"
 #include "tests/support.h"
@@ -13,12 +12,14 @@ struct Case {
   Shape x;
   int64_t O;
 };
-const Case kCases[] = {{{1}, 1}, {{7}, 3}, {{1, 5}, 1}, {{3, 31}, 32}, {{2, 5, 33}, 17}, {{2, 3, 4, 6}, 5}, {{65, 64}, 66}};
+const Case kCases[] = {{{1}, 1},         {{7}, 3},          {{1, 5}, 1},   {{3, 31}, 32},
+                       {{2, 5, 33}, 17}, {{2, 3, 4, 6}, 5}, {{65, 64}, 66}};
 
 }  // namespace
 
 TEST_CASE("linear multiplies by the transposed weight and adds the bias", "[linear]") {
-  const Tensor x = Tensor::from<double>({1, 2, 3, 4, 5, 6}, {2, 3}), w = Tensor::from<double>({1, 0, -1, 2, 1, 0}, {2, 3});
+  const Tensor x = Tensor::from<double>({1, 2, 3, 4, 5, 6}, {2, 3}),
+               w = Tensor::from<double>({1, 0, -1, 2, 1, 0}, {2, 3});
   const Tensor y = kernels::linear(x, w, Tensor::from<double>({10, 20}, {2}));
   CHECK(difference(y, Tensor::from<double>({8, 24, 8, 33}, {2, 2})) == 0);
   CHECK(difference(kernels::linear(x, w), Tensor::from<double>({-2, 4, -2, 13}, {2, 2})) == 0);
@@ -28,16 +29,22 @@ TEST_CASE("linear gradients match finite differences", "[linear][gradient]") {
   for (const auto& [shape, O] : kCases) {
     CAPTURE(shape, O);
     const Tensor x = randn(shape), w = randn({O, shape[-1]}), b = randn({O}, DType::f64, 5);
-    CHECK(gradient_error([](const auto& v) { return linear(v[0], v[1], v[2]); }, {x, w, b}) < kGradientTolerance);
-    CHECK(gradient_error([](const auto& v) { return linear(v[0], v[1]); }, {x, w}) < kGradientTolerance);
+    CHECK(gradient_error([](const auto& v) { return linear(v[0], v[1], v[2]); }, {x, w, b}) <
+          kGradientTolerance);
+    CHECK(gradient_error([](const auto& v) { return linear(v[0], v[1]); }, {x, w}) <
+          kGradientTolerance);
   }
 }
 
 TEST_CASE("linear in f32 agrees with f64", "[linear][agreement]") {
-  const Tensor x = randn({5000, 40}, DType::f32), w = randn({24, 40}, DType::f32), b = randn({24}, DType::f32);
-  const Tensor dy = randn({5000, 24}, DType::f32, 3), dy64 = dy.to(DType::f64), x64 = x.to(DType::f64), w64 = w.to(DType::f64);
-  CHECK(difference(kernels::linear(x, w, b), kernels::linear(x64, w64, b.to(DType::f64))) < tolerance(DType::f32));
-  const auto narrow = kernels::linear_backward(dy, x, w, 7), wide = kernels::linear_backward(dy64, x64, w64, 7);
+  const Tensor x = randn({5000, 40}, DType::f32), w = randn({24, 40}, DType::f32),
+               b = randn({24}, DType::f32);
+  const Tensor dy = randn({5000, 24}, DType::f32, 3), dy64 = dy.to(DType::f64),
+               x64 = x.to(DType::f64), w64 = w.to(DType::f64);
+  CHECK(difference(kernels::linear(x, w, b), kernels::linear(x64, w64, b.to(DType::f64))) <
+        tolerance(DType::f32));
+  const auto narrow = kernels::linear_backward(dy, x, w, 7),
+             wide = kernels::linear_backward(dy64, x64, w64, 7);
   CHECK(difference(narrow.dx, wide.dx) < tolerance(DType::f32));
   CHECK(difference(narrow.dweight, wide.dweight) < tolerance(DType::f32));
   CHECK(difference(narrow.dbias, wide.dbias) < tolerance(DType::f32));
@@ -46,14 +53,16 @@ TEST_CASE("linear in f32 agrees with f64", "[linear][agreement]") {
 TEST_CASE("sum_rows adds up long columns without losing small rows", "[linear]") {
   const int64_t rows = 300001;
   const Tensor x = Tensor::full({rows, 3}, 0.1);
-  CHECK(kernels::sum_rows(x).to_vector<double>()[1] == Approx(0.1f * static_cast<double>(rows)).epsilon(1e-6));
+  CHECK(kernels::sum_rows(x).to_vector<double>()[1] ==
+        Approx(0.1f * static_cast<double>(rows)).epsilon(1e-6));
   CHECK(difference(kernels::sum_rows(Tensor({0, 3})), Tensor::zeros({3})) == 0);
 }
 
 TEST_CASE("linear takes an empty batch", "[linear]") {
   const Tensor w = randn({4, 3});
   CHECK(kernels::linear(Tensor({0, 3}, DType::f64), w).shape() == Shape{0, 4});
-  const auto g = kernels::linear_backward(Tensor({0, 4}, DType::f64), Tensor({0, 3}, DType::f64), w, 7);
+  const auto g =
+      kernels::linear_backward(Tensor({0, 4}, DType::f64), Tensor({0, 3}, DType::f64), w, 7);
   CHECK(g.dx.shape() == Shape{0, 3});
   CHECK(difference(g.dweight, Tensor::zeros({4, 3}, DType::f64)) == 0);
   CHECK(difference(g.dbias, Tensor::zeros({4}, DType::f64)) == 0);

@@ -1,6 +1,5 @@
-#include "kernels/matmul.h"
-
 #include "core/parallel.h"
+#include "kernels/matmul.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -11,9 +10,11 @@ namespace {
 struct Case {
   int64_t M, N, K;
 };
-const Case kCases[] = {{1, 1, 1}, {2, 3, 5}, {1, 7, 4}, {5, 1, 3}, {31, 32, 33}, {13, 17, 1}, {65, 70, 67}};
+const Case kCases[] = {{1, 1, 1},    {2, 3, 5},   {1, 7, 4},   {5, 1, 3},
+                       {31, 32, 33}, {13, 17, 1}, {65, 70, 67}};
 
-Tensor matrices(int64_t batch, int64_t rows, int64_t cols, bool transposed, uint64_t seed, DType dtype = DType::f64) {
+Tensor matrices(int64_t batch, int64_t rows, int64_t cols, bool transposed, uint64_t seed,
+                DType dtype = DType::f64) {
   const Shape shape = transposed ? Shape{cols, rows} : Shape{rows, cols};
   return randn(batch ? shape.inserted(0, batch) : shape, dtype, seed);
 }
@@ -33,7 +34,8 @@ TEST_CASE("matmul is the sum over the inner axis", "[matmul]") {
       for (const bool tb : {false, true})
         for (const bool shared : {false, true}) {
           CAPTURE(M, N, K, ta, tb, shared);
-          const Tensor a = matrices(2, M, K, ta, 1), b = matrices(shared ? 0 : 2, K, N, tb, 2), bias = randn({N});
+          const Tensor a = matrices(2, M, K, ta, 1), b = matrices(shared ? 0 : 2, K, N, tb, 2),
+                       bias = randn({N});
           const Tensor y = kernels::matmul(a, b, {.transpose_a = ta, .transpose_b = tb}, bias);
           REQUIRE(y.shape() == Shape{2, M, N});
           double gap = 0;
@@ -57,16 +59,19 @@ TEST_CASE("matmul gradients match finite differences", "[matmul][gradient]") {
           const auto f = [=](const std::vector<Variable>& v) {
             return matmul(v[0], v[1], {.transpose_a = ta, .transpose_b = tb});
           };
-          CHECK(gradient_error(f, {matrices(batch_a, M, K, ta, 1), matrices(batch_b, K, N, tb, 2)}) < kGradientTolerance);
+          CHECK(gradient_error(f, {matrices(batch_a, M, K, ta, 1),
+                                   matrices(batch_b, K, N, tb, 2)}) < kGradientTolerance);
         }
 }
 
 TEST_CASE("matmul in f32 agrees with f64, also over a long inner extent", "[matmul][agreement]") {
-  for (const auto& [M, N, K] : {Case{300, 270, 40}, {9, 11, 20000}, {64, 64, 4099}, {1, 5, 3000}, {700, 3, 8}})
+  for (const auto& [M, N, K] :
+       {Case{300, 270, 40}, {9, 11, 20000}, {64, 64, 4099}, {1, 5, 3000}, {700, 3, 8}})
     for (const bool ta : {false, true})
       for (const bool tb : {false, true}) {
         CAPTURE(M, N, K, ta, tb);
-        const Tensor a = matrices(0, M, K, ta, 1, DType::f32), b = matrices(0, K, N, tb, 2, DType::f32);
+        const Tensor a = matrices(0, M, K, ta, 1, DType::f32),
+                     b = matrices(0, K, N, tb, 2, DType::f32);
         const MatmulOptions options{.transpose_a = ta, .transpose_b = tb};
         const Tensor wide = kernels::matmul(a.to(DType::f64), b.to(DType::f64), options);
         CHECK(difference(kernels::matmul(a, b, options), wide) < tolerance(DType::f32));
@@ -89,26 +94,33 @@ TEST_CASE("matmul takes empty batches and empty inner extents", "[matmul]") {
   CHECK(kernels::matmul(Tensor({0, 2, 3}), Tensor({0, 3, 4})).shape() == Shape{0, 2, 4});
   CHECK(difference(kernels::matmul(Tensor({2, 0}), Tensor({0, 3})), Tensor::zeros({2, 3})) == 0);
   for (const bool ta : {false, true}) {
-    const auto [da, db] = kernels::matmul_backward(Tensor({0, 2, 4}), Tensor(ta ? Shape{0, 3, 2} : Shape{0, 2, 3}),
-                                                   Tensor({3, 4}), {.transpose_a = ta}, 3);
+    const auto [da, db] =
+        kernels::matmul_backward(Tensor({0, 2, 4}), Tensor(ta ? Shape{0, 3, 2} : Shape{0, 2, 3}),
+                                 Tensor({3, 4}), {.transpose_a = ta}, 3);
     CHECK(da.numel() == 0);
     CHECK(difference(db, Tensor::zeros({3, 4})) == 0);
   }
 }
 
 TEST_CASE("matmul skips gradients nobody wants", "[matmul]") {
-  const auto [da, db] = kernels::matmul_backward(randn({2, 4}), randn({2, 3}), randn({3, 4}), {}, 2);
+  const auto [da, db] =
+      kernels::matmul_backward(randn({2, 4}), randn({2, 3}), randn({3, 4}), {}, 2);
   CHECK_FALSE(da.defined());
   CHECK(db.shape() == Shape{3, 4});
 }
 
 TEST_CASE("matmul names the bad argument", "[matmul][errors]") {
-  CHECK_THROWS_WITH(kernels::matmul(randn({3}), randn({3, 2})), "matmul: a must be (..., M, K), got (3)");
-  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2})), "matmul: b must be (..., K, N), got (2)");
+  CHECK_THROWS_WITH(kernels::matmul(randn({3}), randn({3, 2})),
+                    "matmul: a must be (..., M, K), got (3)");
+  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2})),
+                    "matmul: b must be (..., K, N), got (2)");
   CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({3, 2})),
                     "matmul: the inner extents must be equal, got 2 of a (3, 2) and 3 of b (3, 2)");
-  CHECK_THROWS_WITH(kernels::matmul(randn({4, 3, 2}), randn({5, 2, 2})),
-                    "matmul: the leading axes of b must be those of a (4, 3, 2) or absent, got (5, 2, 2)");
-  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2, 4}, DType::f32)), "matmul: b must be f64, got f32");
-  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2, 4}), {}, randn({3})), "matmul: bias must be (4) f64, got (3) f64");
+  CHECK_THROWS_WITH(
+      kernels::matmul(randn({4, 3, 2}), randn({5, 2, 2})),
+      "matmul: the leading axes of b must be those of a (4, 3, 2) or absent, got (5, 2, 2)");
+  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2, 4}, DType::f32)),
+                    "matmul: b must be f64, got f32");
+  CHECK_THROWS_WITH(kernels::matmul(randn({3, 2}), randn({2, 4}), {}, randn({3})),
+                    "matmul: bias must be (4) f64, got (3) f64");
 }

@@ -1,5 +1,4 @@
 #include "kernels/softmax.h"
-
 #include "tests/support.h"
 
 using namespace imago;
@@ -7,7 +6,8 @@ using namespace imago::test;
 
 namespace {
 
-const Shape kShapes[] = {{1}, {5}, {1, 7}, {3, 31}, {2, 3, 32}, {4, 33}, {2, 1000}, {1, 2, 3, 4}, {3, 1}};
+const Shape kShapes[] = {{1},     {5},       {1, 7},       {3, 31}, {2, 3, 32},
+                         {4, 33}, {2, 1000}, {1, 2, 3, 4}, {3, 1}};
 
 }  // namespace
 
@@ -16,7 +16,8 @@ TEST_CASE("softmax rows are positive, add up to one, and keep the ratios", "[sof
     for (const Shape& shape : kShapes) {
       CAPTURE(shape, dtype);
       const Tensor x = randn(shape, dtype);
-      const std::vector<double> in = x.to_vector<double>(), y = kernels::softmax(x).to_vector<double>();
+      const std::vector<double> in = x.to_vector<double>(),
+                                y = kernels::softmax(x).to_vector<double>();
       const size_t C = static_cast<size_t>(shape[-1]);
       for (size_t row = 0; row < y.size(); row += C) {
         double sum = 0, gap = 0;
@@ -38,7 +39,8 @@ TEST_CASE("softmax does not overflow", "[softmax]") {
 TEST_CASE("softmax gradients match finite differences", "[softmax][gradient]") {
   for (const Shape& shape : kShapes) {
     CAPTURE(shape);
-    CHECK(gradient_error([](const auto& v) { return softmax(v[0]); }, {randn(shape)}) < kGradientTolerance);
+    CHECK(gradient_error([](const auto& v) { return softmax(v[0]); }, {randn(shape)}) <
+          kGradientTolerance);
   }
 }
 
@@ -48,7 +50,8 @@ TEST_CASE("softmax in f32 agrees with f64", "[softmax][agreement]") {
     const Tensor x = randn(shape, DType::f32), dy = randn(shape, DType::f32, 3);
     const Tensor y = kernels::softmax(x), wide = kernels::softmax(x.to(DType::f64));
     CHECK(difference(y, wide) < 1e-6);
-    CHECK(difference(kernels::softmax_backward(dy, y), kernels::softmax_backward(dy.to(DType::f64), wide)) < 1e-6);
+    CHECK(difference(kernels::softmax_backward(dy, y),
+                     kernels::softmax_backward(dy.to(DType::f64), wide)) < 1e-6);
   }
 }
 

@@ -6,8 +6,8 @@ namespace imago {
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps) {
   auto [y, mean, rstd] = kernels::layer_norm(x.value(), weight.value(), bias.value(), eps);
-  auto backward = [x = Saved(x), weight = Saved(weight), mean = Saved(mean), rstd = Saved(rstd)](const Tensor& dy,
-                                                                                                 Needs need) -> Grads {
+  auto backward = [x = Saved(x), weight = Saved(weight), mean = Saved(mean), rstd = Saved(rstd)](
+                      const Tensor& dy, Needs need) -> Grads {
     auto [dx, dweight, dbias] = kernels::layer_norm_backward(dy, x, weight, mean, rstd, need);
     return {dx, dweight, dbias};
   };

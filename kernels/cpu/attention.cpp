@@ -1,6 +1,7 @@
-// Attention: a task owns some queries of one head of one sample, and takes them a block at a time: the block's scores
-// against all keys lie in the L2 cache, so that the softmax is exact and in one piece. In NHWC a head is a slice of every
-// row, d = C / heads channels wide; only the keys (and in backward the values) are copied, to be transposed.
+// Attention: a task owns some queries of one head of one sample, and takes them a block at a time:
+// the block's scores against all keys lie in the L2 cache, so that the softmax is exact and in one
+// piece. In NHWC a head is a slice of every row, d = C / heads channels wide; only the keys (and in
+// backward the values) are copied, to be transposed.
 #include "kernels/attention.h"
 
 #include <algorithm>
@@ -28,8 +29,10 @@ struct Plan {
 };
 
 Plan pick_plan(int64_t heads, int64_t T, int64_t S) {
-  const int64_t width = (S + 31) / 32 * 32, pitch = width + 16;  // a power of two would put a column into one cache set
-  const int64_t block = std::clamp<int64_t>(kScores / width / 8 * 8, 8, kLargestBlock), blocks = (T + block - 1) / block;
+  const int64_t width = (S + 31) / 32 * 32;
+  const int64_t pitch = width + 16;  // a power of two would put a column into one cache set
+  const int64_t block = std::clamp<int64_t>(kScores / width / 8 * 8, 8, kLargestBlock);
+  const int64_t blocks = (T + block - 1) / block;
   const int64_t wanted = std::clamp<int64_t>((kEnoughTasks + heads - 1) / heads, 1, blocks);
   const int64_t queries = (blocks + wanted - 1) / wanted * block;
   return {width, pitch, block, queries, (T + queries - 1) / queries};
@@ -41,7 +44,8 @@ void transpose(int64_t S, int64_t d, const T* x, int64_t C, T* xt, int64_t pitch
   constexpr int64_t kBlock = 16;
   for (int64_t s0 = 0; s0 < S; s0 += kBlock)
     for (int64_t j = 0; j < d; ++j)
-      for (int64_t s = s0, end = std::min(S, s0 + kBlock); s < end; ++s) xt[j * pitch + s] = x[s * C + j];
+      for (int64_t s = s0, end = std::min(S, s0 + kBlock); s < end; ++s)
+        xt[j * pitch + s] = x[s * C + j];
   for (int64_t j = 0; j < d; ++j) std::fill(xt + j * pitch + S, xt + (j + 1) * pitch, T(0));
 }
 
@@ -54,8 +58,8 @@ struct HeadForward {
   int64_t S, d, C, width, pitch;
 };
 
-// y = softmax(q k^T / sqrt(d)) v for `rows` queries from t on. Each step is taken for all rows before the next one: rows do
-// not wait for each other, the steps of one row do.
+// y = softmax(q k^T / sqrt(d)) v for `rows` queries from t on. Each step is taken for all rows
+// before the next one: rows do not wait for each other, the steps of one row do.
 template <typename T>
 void forward_block(const HeadForward<T>& h, int64_t t, int64_t rows, T* scores) {
   const int64_t S = h.S, d = h.d, C = h.C, pitch = h.pitch;
@@ -95,11 +99,18 @@ void forward(const AttentionForward& p) {
     transpose(S, d, head_of(static_cast<const T*>(p.k), head, S, C, H), C, kt.get(), plan.pitch);
     const HeadForward<T> h{
         .q = head_of(static_cast<const T*>(p.q), head, p.T, C, H),
-        .v = head_of(static_cast<const T*>(p.v), head, S, C, H), .kt = kt.get(),
-        .y = head_of(static_cast<T*>(p.y), head, p.T, C, H), .lse = static_cast<T*>(p.lse) + head * p.T,
-        .S = S, .d = d, .C = C, .width = plan.width, .pitch = plan.pitch,
+        .v = head_of(static_cast<const T*>(p.v), head, S, C, H),
+        .kt = kt.get(),
+        .y = head_of(static_cast<T*>(p.y), head, p.T, C, H),
+        .lse = static_cast<T*>(p.lse) + head * p.T,
+        .S = S,
+        .d = d,
+        .C = C,
+        .width = plan.width,
+        .pitch = plan.pitch,
     };
-    for (int64_t t = part * plan.queries, end = std::min(p.T, t + plan.queries); t < end; t += plan.block)
+    for (int64_t t = part * plan.queries, end = std::min(p.T, t + plan.queries); t < end;
+         t += plan.block)
       forward_block(h, t, std::min(plan.block, end - t), scores.get());
   });
 }
@@ -156,7 +167,8 @@ void backward(const AttentionBackward& p) {
   // Where several tasks share a head, each has its own dk and dv, added up at the end.
   const bool shared = plan.parts > 1;
   const int64_t part_size = S * d, tasks = heads * plan.parts;
-  const Scratch<T> dk_parts(shared && p.dk ? tasks * part_size : 0), dv_parts(shared && p.dv ? tasks * part_size : 0);
+  const Scratch<T> dk_parts(shared && p.dk ? tasks * part_size : 0);
+  const Scratch<T> dv_parts(shared && p.dv ? tasks * part_size : 0);
   T *dk = static_cast<T*>(p.dk), *dv = static_cast<T*>(p.dv);
 
   parallel_for(tasks, [&](int64_t task) {
@@ -167,17 +179,25 @@ void backward(const AttentionBackward& p) {
         .q = head_of(static_cast<const T*>(p.q), head, p.T, C, H),
         .k = head_of(static_cast<const T*>(p.k), head, S, C, H),
         .v = head_of(static_cast<const T*>(p.v), head, S, C, H),
-        .lse = static_cast<const T*>(p.lse) + head * p.T, .kt = kt.get(), .vt = vt.get(),
+        .lse = static_cast<const T*>(p.lse) + head * p.T,
+        .kt = kt.get(),
+        .vt = vt.get(),
         .dq = head_of(static_cast<T*>(p.dq), head, p.T, C, H),
         .dk = shared && dk ? dk_parts.get() + task * part_size : head_of(dk, head, S, C, H),
         .dv = shared && dv ? dv_parts.get() + task * part_size : head_of(dv, head, S, C, H),
-        .S = S, .d = d, .C = C, .width = plan.width, .pitch = plan.pitch, .row = shared ? d : C,
+        .S = S,
+        .d = d,
+        .C = C,
+        .width = plan.width,
+        .pitch = plan.pitch,
+        .row = shared ? d : C,
     };
     transpose(S, d, h.k, C, kt.get(), plan.pitch);
     transpose(S, d, h.v, C, vt.get(), plan.pitch);
     const int64_t begin = part * plan.queries, end = std::min(p.T, begin + plan.queries);
     for (int64_t t = begin; t < end; t += plan.block)
-      backward_block(h, t, std::min(plan.block, end - t), t == begin, scores.get(), scores.get() + plan.block * plan.pitch);
+      backward_block(h, t, std::min(plan.block, end - t), t == begin, scores.get(),
+                     scores.get() + plan.block * plan.pitch);
   });
   if (!shared) return;
 

@@ -17,7 +17,8 @@ void forward(const EmbeddingForward& p) {
   });
 }
 
-// A task owns some columns of the table and goes through the ids in order: two ids that are equal never meet.
+// A task owns some columns of the table and goes through the ids in order: two ids that are equal
+// never meet.
 template <typename T, typename Id>
 void backward(const EmbeddingBackward& p) {
   const int64_t C = p.C;

@@ -1,4 +1,5 @@
-// Row-major matrix products for kernels, on the calling thread: whoever calls shares the tiles out over threads.
+// Row-major matrix products for kernels, on the calling thread: whoever calls shares the tiles out
+// over threads.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,10 @@ struct Operand {
   }
 };
 
-// C (M, N) += op(A) (M, K) op(B) (K, N). Rows of C are c_stride elements apart. T is float or double.
+// C (M, N) += op(A) (M, K) op(B) (K, N). Rows of C are c_stride elements apart. T is float or
+// double.
 template <typename T>
-void gemm(int64_t M, int64_t N, int64_t K, const Operand<T>& a, const Operand<T>& b, T* c, int64_t c_stride);
+void gemm(int64_t M, int64_t N, int64_t K, const Operand<T>& a, const Operand<T>& b, T* c,
+          int64_t c_stride);
 
 }  // namespace imago::kernels::IMAGO_BACKEND

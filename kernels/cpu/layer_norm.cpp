@@ -17,7 +17,8 @@ void forward(const LayerNormForward& p) {
     for (int64_t row = begin; row < end; ++row) {
       const T* x = static_cast<const T*>(p.x) + row * C;  // (C)
       T* y = static_cast<T*>(p.y) + row * C;              // (C)
-      const T mean = static_cast<T>(row_sum<T>(C, [=](auto at) { return at(x); }) / static_cast<double>(C));
+      const T mean =
+          static_cast<T>(row_sum<T>(C, [=](auto at) { return at(x); }) / static_cast<double>(C));
       const double square = row_sum<T>(C, [=](auto at) {  // second pass: no cancellation
         const auto d = at(x) - mean;
         return d * d;
@@ -35,10 +36,13 @@ void forward(const LayerNormForward& p) {
 template <typename T>
 void backward_row(int64_t C, const T* dy, const T* x, const T* weight, T mean, T rstd, T* dx) {
   const double count = static_cast<double>(C);
-  const T mean_g = static_cast<T>(row_sum<T>(C, [=](auto at) { return at(dy) * at(weight); }) / count);
+  const T mean_g =
+      static_cast<T>(row_sum<T>(C, [=](auto at) { return at(dy) * at(weight); }) / count);
   const T mean_gx = static_cast<T>(
-      row_sum<T>(C, [=](auto at) { return at(dy) * at(weight) * ((at(x) - mean) * rstd); }) / count);
-  for (int64_t c = 0; c < C; ++c) dx[c] = rstd * (dy[c] * weight[c] - mean_g - (x[c] - mean) * rstd * mean_gx);
+      row_sum<T>(C, [=](auto at) { return at(dy) * at(weight) * ((at(x) - mean) * rstd); }) /
+      count);
+  for (int64_t c = 0; c < C; ++c)
+    dx[c] = rstd * (dy[c] * weight[c] - mean_g - (x[c] - mean) * rstd * mean_gx);
 }
 
 template <typename T>
@@ -56,7 +60,8 @@ void backward(const LayerNormBackward& p) {
       sum[1] += dy_at;
     });
     if (!dx) return;
-    for (int64_t s = begin; s < end; ++s) backward_row(C, dy + s * C, x + s * C, weight, mean[s], rstd[s], dx + s * C);
+    for (int64_t s = begin; s < end; ++s)
+      backward_row(C, dy + s * C, x + s * C, weight, mean[s], rstd[s], dx + s * C);
   });
   for (int64_t c = 0; c < C; ++c) {
     if (p.dweight) static_cast<T*>(p.dweight)[c] = static_cast<T>(sums.get()[c]);

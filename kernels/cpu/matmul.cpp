@@ -1,5 +1,6 @@
-// Matrix products: a task owns a tile of one product, or of one part of its inner extent where the tiles alone are few (a
-// weight gradient: small, but summed over all rows of a batch). Tiles depend on the shapes only.
+// Matrix products: a task owns a tile of one product, or of one part of its inner extent where the
+// tiles alone are few (a weight gradient: small, but summed over all rows of a batch). Tiles depend
+// on the shapes only.
 #include "kernels/matmul.h"
 
 #include <algorithm>
@@ -31,10 +32,12 @@ Tiling pick_tiling(int64_t batch, int64_t M, int64_t N, int64_t K) {
   };
   int64_t rows = start(M), cols = start(N);
   const auto tiles = [&] { return batch * parts_of(M, rows) * parts_of(N, cols); };
-  while (tiles() < kEnoughTasks && std::max(rows, cols) > kSmallTile) (rows >= cols ? rows : cols) /= 2;
+  while (tiles() < kEnoughTasks && std::max(rows, cols) > kSmallTile)
+    (rows >= cols ? rows : cols) /= 2;
   const int64_t parts = std::clamp<int64_t>(K / kShortestPart, 1, parts_of(kEnoughTasks, tiles()));
   const int64_t inner = std::max<int64_t>(1, parts_of(K, parts));
-  return {rows, cols, inner, parts_of(M, rows), parts_of(N, cols), std::max<int64_t>(1, parts_of(K, inner))};
+  const int64_t inner_parts = std::max<int64_t>(1, parts_of(K, inner));
+  return {rows, cols, inner, parts_of(M, rows), parts_of(N, cols), inner_parts};
 }
 
 // Every row of the tile becomes the bias, or zero.
@@ -64,8 +67,10 @@ void run(const Matmul& p) {
     T* c = (whole ? static_cast<T*>(p.c) + n * p.c_step : partial.get() + part * M * N) + i * N + j;
     fill_rows(rows, cols, whole && bias ? bias + j : nullptr, c, N);
     for (int64_t term = n; term < n + terms; ++term) {
-      const Operand<T> a{static_cast<const T*>(p.a) + term * p.a_step, p.transpose_a ? M : K, p.transpose_a};
-      const Operand<T> b{static_cast<const T*>(p.b) + term * p.b_step, p.transpose_b ? K : N, p.transpose_b};
+      const Operand<T> a{static_cast<const T*>(p.a) + term * p.a_step, p.transpose_a ? M : K,
+                         p.transpose_a};
+      const Operand<T> b{static_cast<const T*>(p.b) + term * p.b_step, p.transpose_b ? K : N,
+                         p.transpose_b};
       gemm(rows, cols, inner, a.from(i, k), b.from(k, j), c, N);
     }
   });

@@ -1,4 +1,5 @@
-// Reductions over one contiguous row. The compiler may not reorder a float sum, so the vectors are written out here.
+// Reductions over one contiguous row. The compiler may not reorder a float sum, so the vectors are
+// written out here.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +8,8 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
-// at(p) in the terms below: the elements of row p that the present step looks at, one vector or, in the tail, one value.
+// at(p) in the terms below: the elements of row p that the present step looks at, one vector or, in
+// the tail, one value.
 template <typename T>
 struct VectorAt {
   int64_t i;
@@ -22,8 +24,10 @@ struct ScalarAt {
 // op over n lanes, pairwise: in a fixed order, and in log2(n) steps.
 template <int n, typename T, typename Op>
 inline T fold(const T* lane, Op op) {
-  if constexpr (n == 1) return lane[0];
-  else return op(fold<n / 2>(lane, op), fold<n / 2>(lane + n / 2, op));
+  if constexpr (n == 1)
+    return lane[0];
+  else
+    return op(fold<n / 2>(lane, op), fold<n / 2>(lane + n / 2, op));
 }
 template <typename T, typename Op>
 inline T fold_lanes(Vec<T> v, Op op) {
@@ -32,8 +36,9 @@ inline T fold_lanes(Vec<T> v, Op op) {
   return fold<kLanes<T>>(lane, op);
 }
 
-// The sum of term(at) over a row of n: row_sum<T>(n, [=](auto at) { return at(x) * at(y); }) is a dot product. Up to 256
-// vectors are added in T, in four independent chains, and these sums in double.
+// The sum of term(at) over a row of n: row_sum<T>(n, [=](auto at) { return at(x) * at(y); }) is a
+// dot product. Up to 256 vectors are added in T, in four independent chains, and these sums in
+// double.
 template <typename T, typename F>
 inline double row_sum(int64_t n, F term) {
   constexpr int64_t L = kLanes<T>;
@@ -80,6 +85,8 @@ inline T row_max(int64_t n, const T* x) {
 }
 
 // Rows per task, so that a task has some 16 thousand elements: depends on the shape only.
-inline int64_t row_grain(int64_t row_length) { return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, row_length)); }
+inline int64_t row_grain(int64_t row_length) {
+  return std::max<int64_t>(1, 16384 / std::max<int64_t>(1, row_length));
+}
 
 }  // namespace imago::kernels::IMAGO_BACKEND

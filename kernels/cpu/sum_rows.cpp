@@ -9,8 +9,9 @@ void sum_rows(const SumRows& p, Stream) {
     const T* x = static_cast<const T*>(p.x);
     T* y = static_cast<T*>(p.y);
     const Scratch<double> sums(p.C);
-    parallel_channel_sums<1>(p.M, p.C, sums.get(), [&](int64_t begin, int64_t end, double* chunk_sums) {
-      channel_sums<1, T>(begin, end, p.C, chunk_sums, [=](auto at, auto* sum) { sum[0] += at.row(x); });
+    const auto add = [=](auto at, auto* sum) { sum[0] += at.row(x); };
+    parallel_channel_sums<1>(p.M, p.C, sums.get(), [&](int64_t begin, int64_t end, double* chunk) {
+      channel_sums<1, T>(begin, end, p.C, chunk, add);
     });
     for (int64_t c = 0; c < p.C; ++c) y[c] = static_cast<T>(sums.get()[c]);
   });

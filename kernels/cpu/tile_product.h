@@ -1,13 +1,14 @@
-// Small matrix products straight from the cache: nothing is packed, a tile of C stays in registers. For the many small
-// products of attention, where a general GEMM would spend its time on packing.
+// Small matrix products straight from the cache: nothing is packed, a tile of C stays in registers.
+// For the many small products of attention, where a general GEMM would spend its time on packing.
 #pragma once
 
 #include "kernels/cpu/isa.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
 
-// C (M, N) = A (M, K) B (K, N), or += where accumulate. Element (i, k) of A is a[i * a_row + k * a_col], so A may be
-// transposed; rows of B and C are contiguous, b_row and c_row apart.
+// C (M, N) = A (M, K) B (K, N), or += where accumulate. Element (i, k) of A is
+// a[i * a_row + k * a_col], so A may be transposed; rows of B and C are contiguous, b_row and c_row
+// apart.
 template <typename T>
 struct TileProduct {
   int64_t M, N, K;
@@ -69,14 +70,16 @@ void rows_from(const TileProduct<T>& p, int64_t i, int64_t j) {
     if (i < p.M) rows_from<R / 2, V, W>(p, i, j);
 }
 
-// All columns from j on, V * W at a time, what is left over in narrower tiles. Eight accumulators hide the latency of
-// an FMA.
+// All columns from j on, V * W at a time, what is left over in narrower tiles. Eight accumulators
+// hide the latency of an FMA.
 template <int V, int W, typename T>
 void columns_from(const TileProduct<T>& p, int64_t j) {
   for (; j + V * W <= p.N; j += V * W) rows_from<8 / V, V, W>(p, 0, j);
   if (j == p.N) return;
-  if constexpr (V > 1) columns_from<V / 2, W>(p, j);
-  else if constexpr (W > 1) columns_from<1, W / 2>(p, j);
+  if constexpr (V > 1)
+    columns_from<V / 2, W>(p, j);
+  else if constexpr (W > 1)
+    columns_from<1, W / 2>(p, j);
 }
 
 }  // namespace tile_detail

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes ops.safetensors: inputs, values and gradients of every operation, as PyTorch computes them.
 
-Needs torch and safetensors; imago itself needs neither. Everything is computed in double, from inputs that were rounded
-to float, and stored as float. For a case NAME the file holds
+Needs torch and safetensors; imago itself needs neither. Everything is computed in double, from
+inputs that were rounded to float, and stored as float. For a case NAME the file holds
   NAME.in0, NAME.in1, ...  the inputs,   NAME.y  the value,   NAME.dy  the gradient of the value,
   NAME.d0, NAME.d1, ...    the gradients of the inputs (integer inputs have none).
 Images are stored as imago sees them: (N, H, W, C), and convolution weights as (O, KH, KW, I).
@@ -77,12 +77,32 @@ def matrix_products():
     case("softmax", lambda x: F.softmax(x, -1), 3 * randn(3, 2, 7))
     case("attention", attention(3), randn(2, 5, 6), randn(2, 7, 6), randn(2, 7, 6))
     case("attention_one_head", attention(1), randn(1, 9, 11), randn(1, 9, 11), randn(1, 9, 11))
-    case("embedding", lambda w, ids: F.embedding(ids, w), randn(5, 3), torch.tensor([[4, 0, 4], [1, 4, 2]]))
+    case(
+        "embedding",
+        lambda w,
+        ids: F.embedding(ids, w), randn(5, 3), torch.tensor([[4, 0, 4], [1, 4, 2]]),
+    )
     case("conv2d", images(conv2d), randn(2, 5, 7, 3), randn(4, 3, 3, 3), randn(4))
-    case("conv2d_same", images(lambda x, w, b: conv2d(x, w, b, (1, 1, 1, 1))), randn(2, 5, 4, 3), randn(5, 3, 3, 3), randn(5))
-    case("conv2d_strided", images(lambda x, w: conv2d(x, w, None, (0, 1, 0, 1), stride=2)), randn(1, 7, 6, 2), randn(3, 3, 3, 2))
-    case("conv2d_groups", images(lambda x, w: conv2d(x, w, None, (2, 1, 0, 3), groups=3)), randn(1, 5, 4, 6), randn(9, 3, 2, 2))
-    case("conv2d_depthwise", images(lambda x, w: conv2d(x, w, None, (1, 1, 1, 1), groups=5)), randn(1, 4, 5, 5), randn(5, 3, 3, 1))
+    case(
+        "conv2d_same",
+        images(lambda x, w, b: conv2d(x, w, b, (1, 1, 1, 1))),
+        randn(2, 5, 4, 3), randn(5, 3, 3, 3), randn(5),
+    )
+    case(
+        "conv2d_strided",
+        images(lambda x, w: conv2d(x, w, None, (0, 1, 0, 1), stride=2)),
+        randn(1, 7, 6, 2), randn(3, 3, 3, 2),
+    )
+    case(
+        "conv2d_groups",
+        images(lambda x, w: conv2d(x, w, None, (2, 1, 0, 3), groups=3)),
+        randn(1, 5, 4, 6), randn(9, 3, 2, 2),
+    )
+    case(
+        "conv2d_depthwise",
+        images(lambda x, w: conv2d(x, w, None, (1, 1, 1, 1), groups=5)),
+        randn(1, 4, 5, 5), randn(5, 3, 3, 1),
+    )
     case("conv2d_1x1", images(conv2d), randn(2, 3, 3, 7), randn(5, 1, 1, 7), randn(5))
     case(
         "conv2d_epilogue",
@@ -92,9 +112,21 @@ def matrix_products():
 
 
 def norms():
-    case("group_norm", images(lambda x, w, b: F.group_norm(x, 3, w, b, 1e-5)), randn(2, 5, 3, 6) + 1, randn(6), randn(6))
-    case("group_norm_silu", images(lambda x, w, b: F.silu(F.group_norm(x, 1, w, b, 1e-3))), randn(2, 3, 5, 7), randn(7), randn(7))
-    case("layer_norm", lambda x, w, b: F.layer_norm(x, (11,), w, b, 1e-5), randn(3, 2, 11), randn(11), randn(11))
+    case(
+        "group_norm",
+        images(lambda x, w, b: F.group_norm(x, 3, w, b, 1e-5)),
+        randn(2, 5, 3, 6) + 1, randn(6), randn(6),
+    )
+    case(
+        "group_norm_silu",
+        images(lambda x, w, b: F.silu(F.group_norm(x, 1, w, b, 1e-3))),
+        randn(2, 3, 5, 7), randn(7), randn(7),
+    )
+    case(
+        "layer_norm",
+        lambda x,
+        w, b: F.layer_norm(x, (11,), w, b, 1e-5), randn(3, 2, 11), randn(11), randn(11),
+    )
 
 
 def elements():
@@ -111,11 +143,19 @@ def elements():
         options = {"delta": 0.7} if name == "huber" else {}
         case(f"{name}_loss", lambda x, t: loss(x, t.detach(), **options), randn(3, 5), randn(3, 5))
         elementwise = lambda x, t: loss(x, t, reduction="none", **options)
-        case(f"{name}_loss_weighted", weighted(elementwise), randn(3, 5), randn(3, 5), randn(3).square())
+        case(
+            f"{name}_loss_weighted",
+            weighted(elementwise),
+            randn(3, 5), randn(3, 5), randn(3).square(),
+        )
 
 
 def image_operations():
-    case("upsample_nearest", images(lambda x: F.interpolate(x, scale_factor=2.0)), randn(2, 3, 2, 5))
+    case(
+        "upsample_nearest",
+        images(lambda x: F.interpolate(x, scale_factor=2.0)),
+        randn(2, 3, 2, 5),
+    )
     case("avg_pool2d", images(lambda x: F.avg_pool2d(x, 2, 2)), randn(2, 5, 4, 3))
     case("avg_pool2d_overlapping", images(lambda x: F.avg_pool2d(x, 3, 2)), randn(1, 7, 6, 3))
     case("max_pool2d", images(lambda x: F.max_pool2d(x, 2, 2)), randn(2, 4, 5, 3))
@@ -137,6 +177,8 @@ if __name__ == "__main__":
     for group in (matrix_products, norms, elements, image_operations, arrangement):
         group()
     plain = {
-        name: (t.detach().float() if t.is_floating_point() else t).contiguous().clone() for name, t in tensors.items()
+        name: (t.detach().float() if t.is_floating_point() else t).contiguous().clone()
+        for name, t in tensors.items()
     }
-    save_file(plain, pathlib.Path(__file__).with_name("ops.safetensors"), {"torch": torch.__version__})
+    path = pathlib.Path(__file__).with_name("ops.safetensors")
+    save_file(plain, path, {"torch": torch.__version__})
