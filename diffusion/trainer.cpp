@@ -1,0 +1,85 @@
+#include "diffusion/trainer.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "data/safetensors.h"
+#include "nn/optim/clip.h"
+
+namespace imago::diffusion {
+namespace {
+
+int64_t integer(const std::map<std::string, std::string>& metadata, const std::string& key, const std::string& file) {
+  const auto found = metadata.find(key);
+  int64_t value = -1;
+  if (found != metadata.end()) std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  IMAGO_CHECK(value >= 0, file, ": not a trainer's checkpoint: its metadata has no number '", key, "'");
+  return value;
+}
+
+}  // namespace
+
+Trainer::Trainer(const nn::Module& model, const TrainerOptions& options)
+    : options_(options),
+      arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model))),
+      optimizer_(std::make_unique<nn::AdamW>(*arena_, options.adamw)) {
+  if (options.ema) ema_ = std::make_unique<nn::Ema>(*arena_, *options.ema);
+}
+
+TrainStep Trainer::step(const Variable& loss) {
+  const double value = loss.value().item();
+  IMAGO_CHECK(std::isfinite(value), "training: the loss of step ", steps() + 1, " is ", value,
+              "; a lower learning rate may help");
+  arena_->zero_grad();
+  loss.backward();
+  const double no_limit = INFINITY;
+  const nn::GradientClip clip = nn::clip_grad_norm(*arena_, options_.max_grad_norm > 0 ? options_.max_grad_norm : no_limit);
+  IMAGO_CHECK(std::isfinite(clip.norm), "training: the gradient's norm at step ", steps() + 1, " is ", clip.norm,
+              "; a lower learning rate may help");
+  const double lr = nn::learning_rate(options_.learning_rate, steps());
+  optimizer_->step(lr, {.gradient_scale = clip.scale, .ema = ema_.get()});
+  return {value, clip.norm, lr};
+}
+
+std::unique_ptr<nn::EmaScope> Trainer::averaged_weights() {
+  return std::make_unique<nn::EmaScope>(*arena_, ema_ ? ema_->values() : arena_->values());
+}
+
+std::map<std::string, Tensor> Trainer::flat_state() const {
+  std::map<std::string, Tensor> flat = {{"weights", arena_->values()}};
+  for (const auto& [name, tensor] : optimizer_->state()) flat.emplace(name, tensor);
+  if (ema_) flat.emplace("ema", ema_->values());
+  return flat;
+}
+
+void Trainer::save(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) const {
+  std::vector<std::pair<std::string, Tensor>> tensors;
+  for (const auto& [kind, flat] : flat_state())
+    for (const nn::ParameterArena::Entry& entry : arena_->entries())
+      tensors.emplace_back(kind + "/" + entry.name, nn::ParameterArena::part(flat, entry));
+  std::map<std::string, std::string> metadata = settings;
+  metadata["step"] = std::to_string(steps());
+  metadata["ema_step"] = std::to_string(ema_ ? ema_->steps() : 0);
+  data::save_safetensors(path, tensors, metadata);
+}
+
+void Trainer::load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) {
+  const data::SafetensorsFile file = data::SafetensorsFile::open(path);
+  for (const auto& [key, value] : settings) {
+    const auto found = file.metadata().find(key);
+    const std::string saved = found == file.metadata().end() ? "nothing" : found->second;
+    IMAGO_CHECK(saved == value, path.string(), ": was saved with ", key, " ", saved, ", this run has ", value,
+                "; resume with the same flags or start a new run");
+  }
+  for (auto& [kind, flat] : flat_state())
+    for (const nn::ParameterArena::Entry& entry : arena_->entries()) {
+      const Tensor saved = file.load(kind + "/" + entry.name);
+      IMAGO_CHECK(saved.shape() == entry.shape && saved.dtype() == flat.dtype(), path.string(), ": ", kind, "/", entry.name,
+                  " must be ", entry.shape, " ", flat.dtype(), ", got ", saved.shape(), " ", saved.dtype());
+      nn::ParameterArena::part(flat, entry).copy_from(saved);
+    }
+  optimizer_->set_steps(integer(file.metadata(), "step", path.string()));
+  if (ema_) ema_->set_steps(integer(file.metadata(), "ema_step", path.string()));
+}
+
+}  // namespace imago::diffusion

@@ -1,0 +1,62 @@
+// One training step after the other: backward, clipping, AdamW, the moving average, and what it takes to go on after a
+// break as if there had been none.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "nn/arena.h"
+#include "nn/module.h"
+#include "nn/optim/ema.h"
+#include "nn/optim/learning_rate.h"
+#include "nn/optim/optimizer.h"
+
+namespace imago::diffusion {
+
+struct TrainerOptions {
+  nn::LearningRateOptions learning_rate;
+  nn::AdamWOptions adamw = {.weight_decay = 0};
+  double max_grad_norm = 1;            // 0: gradients are not clipped
+  std::optional<nn::EmaOptions> ema;  // none: no average is kept
+};
+
+struct TrainStep {
+  double loss, grad_norm, learning_rate;
+};
+
+class Trainer {
+ public:
+  // Moves the model's parameters into an arena of its own; the model must outlive the trainer.
+  Trainer(const nn::Module& model, const TrainerOptions& options);
+
+  // Gradients of the loss, then one update of parameters and average. Throws, and changes nothing, if the loss or the
+  // gradient's norm is not finite.
+  TrainStep step(const Variable& loss);
+
+  int64_t steps() const { return optimizer_->steps(); }  // updates so far
+  nn::ParameterArena& arena() { return *arena_; }
+
+  // While the result lives, the model has the weights to draw with: the average if there is one.
+  std::unique_ptr<nn::EmaScope> averaged_weights();
+
+  // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file appears when it is
+  // complete.
+  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) const;
+  // Throws if the file is damaged, was saved with other settings, or is of another model; then the trainer must not be
+  // used any more.
+  void load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings);
+
+ private:
+  // The flat tensors of a checkpoint by name: values, moments, average.
+  std::map<std::string, Tensor> flat_state() const;
+
+  TrainerOptions options_;
+  std::unique_ptr<nn::ParameterArena> arena_;
+  std::unique_ptr<nn::AdamW> optimizer_;
+  std::unique_ptr<nn::Ema> ema_;
+};
+
+}  // namespace imago::diffusion

@@ -1,0 +1,171 @@
+// Learns to draw handwritten digits, in one of two ways:
+//
+//   mnist                    denoising diffusion (Ho et al. 2020): a UNet that is told the time step learns to say which
+//                            noise was added to a digit; sampling starts from noise and takes it away step by step
+//   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet, not told how much
+//                            noise there is, learns to say what the clean digit was
+//
+// What is learnt and drawn stands here. The loop around it (batches, progress, checkpoints, Ctrl-C) is program::train().
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+
+#include "core/random.h"
+#include "data/atomic_file.h"
+#include "data/mnist_source.h"
+#include "data/safetensors.h"
+#include "diffusion/pipeline.h"
+#include "diffusion/simple_scheduler.h"
+#include "diffusion/training_loss.h"
+#include "examples/program/command_line.h"
+#include "examples/program/pictures.h"
+#include "examples/program/training_run.h"
+#include "nn/basic_unet.h"
+#include "nn/state_dict.h"
+#include "nn/unet2d.h"
+
+using namespace imago;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Flags {
+  std::string recipe = "ddpm", data = "auto";
+  program::TrainingFlags training;
+  // ddpm
+  std::vector<int64_t> block_out_channels = {16, 32, 64};
+  int64_t layers_per_block = 1, norm_num_groups = 8, ddpm_num_steps = 1000, ddpm_num_inference_steps = 50;
+  std::string ddpm_beta_schedule = "squaredcos_cap_v2", prediction_type = "epsilon", sampler = "ddim";
+};
+
+void add_flags(CLI::App& app, Flags& f) {
+  app.add_option("--recipe", f.recipe, "ddpm or corrupt")->check(CLI::IsMember({"ddpm", "corrupt"}));
+  app.add_option("--data", f.data, "auto, mnist, synthetic, or a folder with the four MNIST files");
+  program::add_training_flags(app, f.training);
+  CLI::Option_group& ddpm = *app.add_option_group("Recipe ddpm");
+  ddpm.add_option("--block-out-channels", f.block_out_channels, "channels of the UNet's levels, up to three")
+      ->check(program::positive)->expected(1, 3);
+  ddpm.add_option("--layers-per-block", f.layers_per_block, "residual blocks per level")->check(program::positive);
+  ddpm.add_option("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")->check(program::positive);
+  ddpm.add_option("--ddpm-num-steps", f.ddpm_num_steps, "time steps of the noise schedule")->check(program::positive);
+  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule, "squaredcos_cap_v2, linear, scaled_linear, sigmoid");
+  ddpm.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction");
+  ddpm.add_option("--sampler", f.sampler, "ddim or ddpm")->check(CLI::IsMember({"ddim", "ddpm"}));
+  ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")->check(program::positive);
+}
+
+const Shape kDigit = {28, 28, 1};
+Shape batch_of(int64_t n) { return kDigit.inserted(0, n); }
+
+// ---- recipe ddpm --------------------------------------------------------------------------------------------------
+
+nn::UNet2DConfig unet_config(const Flags& f) {
+  const size_t levels = f.block_out_channels.size();
+  nn::UNet2DConfig config;
+  config.sample_size = {28, 28};
+  config.in_channels = config.out_channels = 1;
+  config.block_out_channels = f.block_out_channels;
+  config.layers_per_block = f.layers_per_block;
+  config.norm_num_groups = f.norm_num_groups;
+  config.down_block_types.assign(levels, "DownBlock2D");
+  config.up_block_types.assign(levels, "UpBlock2D");
+  config.down_block_types.back() = "AttnDownBlock2D";  // attention where images are smallest
+  config.up_block_types.front() = "AttnUpBlock2D";
+  return config;
+}
+
+int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
+  const diffusion::SchedulerConfig schedule{.num_train_timesteps = f.ddpm_num_steps,
+                                            .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
+                                            .prediction_type = diffusion::prediction_type(f.prediction_type)};
+  const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
+  const auto reverse = diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", schedule);
+  const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
+
+  const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
+    return diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *reverse,
+                             batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, look);
+  };
+  program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
+  // L = E || epsilon - epsilon_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, t) ||^2, equation 14
+  recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
+    return diffusion::training_loss([&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0,
+                                    {.seed = seed, .step = step});
+  };
+  recipe.draw_samples = [&](const fs::path& png) {
+    program::write_grid(png, draw(f.training.eval_batch_size), data::PixelRange::symmetric);
+  };
+  recipe.draw_final = [&](const fs::path& folder) {  // some digits on their way: x_t above the x_0 predicted from it
+    program::Strip strip(4, f.ddpm_num_inference_steps, 12);
+    draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
+    strip.write(folder / "denoising.png", data::PixelRange::symmetric);
+  };
+  recipe.save_model = [&](const fs::path& folder) { diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward)); };
+  recipe.settings = {{"recipe", "ddpm"},
+                     {"ddpm_beta_schedule", f.ddpm_beta_schedule},
+                     {"ddpm_num_steps", std::to_string(f.ddpm_num_steps)},
+                     {"prediction_type", f.prediction_type}};
+  return program::train(recipe, digits, data::PixelRange::symmetric, f.training);
+}
+
+// ---- recipe corrupt -----------------------------------------------------------------------------------------------
+
+int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
+  const diffusion::SimpleScheduler scheduler;
+  const nn::BasicUNet unet(nn::Init::random(f.training.seed));
+  const auto denoise = [&](const Variable& x) { return unet(x, {}); };
+
+  program::Recipe recipe{.name = "mnist-corrupt", .model = &unet};
+  // x = (1 - a) x_0 + a noise with a uniform in [0, 1]; L = E || x_0 - f(x) ||^2
+  recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
+    return scheduler.training_loss(denoise, x0, {.seed = seed, .step = step});
+  };
+  recipe.draw_samples = [&](const fs::path& png) {
+    const auto model = [&](const Tensor& x) { return denoise(x).value(); };
+    program::write_grid(png, scheduler.sample(model, batch_of(f.training.eval_batch_size), {.steps = 40, .seed = f.training.seed}),
+                        data::PixelRange::unit);
+  };
+  recipe.draw_final = [&](const fs::path& folder) {  // rows: digits, the same with more and more noise, predictions
+    const int64_t n = 8;
+    const Tensor x0 = data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit);
+    Tensor amount({n}), noise(x0.shape());
+    for (int64_t i = 0; i < n; ++i) amount.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n - 1);
+    fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
+    const Tensor x = scheduler.corrupt(x0, noise, amount);
+    program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()}, data::PixelRange::unit);
+  };
+  recipe.save_model = [&](const fs::path& folder) {
+    fs::create_directories(folder);
+    data::save_safetensors(folder / "model.safetensors", nn::state_dict(unet), {{"format", "pt"}});
+    data::write_file(folder / "config.json", "{\n  \"_class_name\": \"BasicUNet\",\n  \"in_channels\": 1,\n  \"out_channels\": 1\n}\n");
+  };
+  recipe.settings = {{"recipe", "corrupt"}};
+  return program::train(recipe, digits, data::PixelRange::unit, f.training);
+}
+
+// The course's numbers, where the command line does not say otherwise.
+void set_course_defaults(const CLI::App& app, program::TrainingFlags& f) {
+  const auto unset = [&](const char* flag) { return app.count(flag) == 0; };
+  if (unset("--train-batch-size")) f.train_batch_size = 128;
+  if (unset("--num-epochs")) f.num_epochs = 10;
+  if (unset("--learning-rate")) f.learning_rate = 1e-3;
+  if (unset("--lr-scheduler")) f.lr_scheduler = "constant";
+  if (unset("--lr-warmup-steps")) f.lr_warmup_steps = 0;
+  if (unset("--max-grad-norm")) f.max_grad_norm = 0;
+  if (unset("--use-ema")) f.use_ema = false;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Learns to draw handwritten digits.", "mnist");
+  add_flags(app, flags);
+  return program::run(app, argc, argv, [&] {
+    if (flags.recipe == "corrupt") set_course_defaults(app, flags.training);
+    const data::MnistSource source = data::find_mnist(flags.data, data::fetch_mnist_by("scripts/fetch_mnist.cmake"));
+    fmt::print(stderr, "{}\n", source.sentence);
+    const data::ImageDataset digits = source.load(data::MnistPart::train);
+    return flags.recipe == "ddpm" ? train_ddpm(flags, digits) : train_corrupt(flags, digits);
+  });
+}

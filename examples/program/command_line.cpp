@@ -1,0 +1,98 @@
+#include "examples/program/command_line.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <numeric>
+
+namespace imago::program {
+namespace {
+
+// Levenshtein 1966, one row at a time.
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j)
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])}));
+  }
+  return row.back();
+}
+
+std::vector<std::string> flags_of(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  return flags;
+}
+
+// CLI11 wants the arguments last to first.
+std::vector<std::string> arguments(int argc, char** argv) {
+  std::vector<std::string> args;
+  for (int i = argc - 1; i > 0; --i) {
+    std::string arg = argv[i];
+    if (arg.starts_with("--")) std::replace(arg.begin(), arg.begin() + static_cast<long>(std::min(arg.find('='), arg.size())), '_', '-');
+    args.push_back(std::move(arg));
+  }
+  return args;
+}
+
+int usage_error(const CLI::App& app, const std::string& what) {
+  fmt::print(stderr, "{}: {}\n(--help lists the flags)\n", app.get_name(), what);
+  return kUsageExitCode;
+}
+
+// `text` if it is no number for which `good` holds, as a message; otherwise "".
+template <typename Good>
+std::string require(const std::string& text, const char* what, Good good) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  return !text.empty() && *end == '\0' && good(value) ? "" : fmt::format("must be {}, got {}", what, text);
+}
+
+}  // namespace
+
+std::string positive(const std::string& text) {
+  return require(text, "a positive number", [](double v) { return v > 0; });
+}
+std::string not_negative(const std::string& text) {
+  return require(text, "a number from 0 on", [](double v) { return v >= 0; });
+}
+std::string fraction(const std::string& text) {
+  return require(text, "a number from 0 to 1", [](double v) { return v >= 0 && v <= 1; });
+}
+
+std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string best;
+  size_t least = std::max<size_t>(3, word.size() / 3 + 1);
+  for (const std::string& candidate : candidates)
+    if (const size_t distance = edit_distance(word, candidate); distance < least) least = distance, best = candidate;
+  return best;
+}
+
+int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.allow_extras();  // so that an unknown flag can be answered with the nearest one
+  try {
+    app.parse(arguments(argc, argv));
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error.what());
+  }
+  for (const std::string& extra : app.remaining()) {
+    const std::string flag = extra.substr(0, extra.find('='));
+    const std::string hint = flag.starts_with("-") ? nearest(flag, flags_of(app)) : "";
+    return usage_error(app, fmt::format("unknown {} {}{}", flag.starts_with("-") ? "flag" : "argument", flag,
+                                        hint.empty() ? "" : fmt::format("; did you mean {}?", hint)));
+  }
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    return kErrorExitCode;
+  }
+}
+
+}  // namespace imago::program

@@ -1,0 +1,176 @@
+#include "examples/program/training_run.h"
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "autograd/no_grad.h"
+#include "core/allocator.h"
+#include "core/parallel.h"
+#include "data/atomic_file.h"
+#include "data/svg_plot.h"
+#include "diffusion/trainer.h"
+#include "examples/program/interrupt.h"
+#include "examples/program/progress.h"
+#include "examples/program/run_directory.h"
+
+namespace imago::program {
+namespace {
+
+diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t total_steps) {
+  diffusion::TrainerOptions options{
+      .learning_rate = {.peak = flags.learning_rate,
+                        .schedule = nn::learning_rate_schedule(flags.lr_scheduler),
+                        .warmup_steps = std::min(flags.lr_warmup_steps, total_steps / 2),
+                        .total_steps = total_steps},
+      .adamw = {.beta1 = flags.adam_beta1, .beta2 = flags.adam_beta2, .eps = flags.adam_epsilon,
+                .weight_decay = flags.adam_weight_decay},
+      .max_grad_norm = flags.max_grad_norm,
+      .ema = {},
+  };
+  if (flags.use_ema)
+    options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay, .inv_gamma = flags.ema_inv_gamma, .power = flags.ema_power};
+  return options;
+}
+
+class Run {
+ public:
+  Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags)
+      : recipe_(recipe),
+        flags_(flags),
+        batches_(dataset, {.batch_size = flags.train_batch_size, .range = range, .seed = flags.seed}),
+        steps_per_epoch_(batches_.per_epoch()),
+        total_(flags.max_train_steps > 0 ? flags.max_train_steps : flags.num_epochs * steps_per_epoch_),
+        folder_({.output_dir = flags.output_dir, .default_dir = "runs/" + recipe.name,
+                 .resume = flags.resume_from_checkpoint, .overwrite = flags.overwrite_output_dir}),
+        trainer_(*recipe.model, trainer_options(flags, total_)) {
+    settings_ = recipe.settings;
+    settings_["seed"] = std::to_string(flags.seed);
+    settings_["train_batch_size"] = std::to_string(flags.train_batch_size);
+    if (!folder_.resume_from().empty()) trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
+  }
+
+  int operator()() {
+    MetricsLog metrics(folder_.path() / "metrics.jsonl", trainer_.steps());
+    print_header();
+    {
+      Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, trainer_.steps(), stderr, flags_.log_every);
+      while (trainer_.steps() < total_ && !interrupted()) {
+        one_step(metrics, progress);
+        after_step(progress);
+      }
+      speed_ = progress.last().images_per_second;
+    }
+    save_checkpoint();
+    if (interrupted()) {
+      fmt::print(stderr, "stopped at step {}; saved {}. Go on with --resume-from-checkpoint latest --output-dir {}\n",
+                 trainer_.steps(), folder_.checkpoint_path(trainer_.steps()).string(), folder_.path().string());
+      return kInterruptedExitCode;
+    }
+    finish(metrics);
+    return 0;
+  }
+
+ private:
+  void print_header() const {
+    fmt::print(stderr, "model: {:.2f} M parameters, batch {}, {} steps, {} thread{}\n",
+               static_cast<double>(nn::parameter_count(*recipe_.model)) / 1e6, flags_.train_batch_size, total_, thread_count(),
+               thread_count() == 1 ? "" : "s");
+    fmt::print(stderr, "run: {}{}\n", folder_.path().string(),
+               folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
+  }
+
+  void one_step(MetricsLog& metrics, Progress& progress) {
+    const int64_t k = trainer_.steps(), epoch = k / steps_per_epoch_;
+    batches_.seek({.epoch = epoch, .batch = k % steps_per_epoch_});
+    const Tensor images = batches_.next().images;
+    const diffusion::TrainStep step = trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
+    metrics.append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
+    progress.step(k + 1, epoch + 1, images.dim(0), step.loss, step.grad_norm, step.learning_rate);
+  }
+
+  void after_step(Progress& progress) {
+    const int64_t k = trainer_.steps();
+    const int64_t image_steps = flags_.save_images_steps > 0 ? flags_.save_images_steps : std::max<int64_t>(1, (total_ + 3) / 4);
+    const bool draw = k % image_steps == 0 && k < total_;
+    const bool save = flags_.checkpointing_steps > 0 && k % flags_.checkpointing_steps == 0 && k < total_;
+    if (!draw && !save) return;
+    progress.pause();
+    if (draw) {
+      const fs::path png = folder_.sample_path("step", k);
+      draw_with_average([&] { recipe_.draw_samples(png); });
+      progress.note(fmt::format("samples: {} (memory {})", png.string(), megabytes(resident_bytes())));
+    }
+    if (save) save_checkpoint();
+    progress.resume();
+  }
+
+  template <typename Draw>
+  void draw_with_average(Draw draw) {
+    const NoGrad no_grad;
+    const auto averaged = trainer_.averaged_weights();
+    draw();
+  }
+
+  void save_checkpoint() {
+    const fs::path path = folder_.checkpoint_path(trainer_.steps());
+    write_directory(path, [&](const fs::path& folder) {
+      recipe_.save_model(folder / "model");
+      draw_with_average([&] { recipe_.save_model(folder / "model_ema"); });
+      trainer_.save(folder / "trainer.safetensors", settings_);
+    });
+    rotate_checkpoints(folder_.path(), flags_.checkpoints_total_limit);
+  }
+
+  void finish(const MetricsLog& metrics) {
+    const fs::path final_png = folder_.path() / "final.png";
+    draw_with_average([&] {
+      recipe_.draw_samples(final_png);
+      recipe_.draw_final(folder_.path());
+      write_directory(folder_.path() / "model", recipe_.save_model);
+    });
+    draw_loss(metrics);
+    nlohmann::ordered_json summary = {{"steps", trainer_.steps()},
+                                      {"final_loss", metrics.rows().empty() ? 0.0 : metrics.rows().back().loss},
+                                      {"images_per_second", speed_},
+                                      {"threads", thread_count()},
+                                      {"resident_bytes", resident_bytes()},
+                                      {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
+    for (const auto& [key, value] : settings_) summary[key] = value;
+    data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
+    fmt::print(stderr, "done: {:.0f} img/s, memory {}\n", speed_, megabytes(resident_bytes()));
+    fmt::print("{}\n", final_png.string());
+  }
+
+  void draw_loss(const MetricsLog& metrics) const {
+    data::PlotSeries loss{.name = "loss"};
+    for (const MetricsLog::Row& row : metrics.rows()) {
+      loss.x.push_back(static_cast<double>(row.step));
+      loss.y.push_back(row.loss);
+    }
+    loss.smoothing = std::max<int64_t>(2, static_cast<int64_t>(loss.x.size()) / 40);
+    data::write_svg_plot(folder_.path() / "loss.svg", {loss},
+                         {.title = recipe_.name, .x_label = "step", .y_label = "loss", .log_y = true});
+  }
+
+  const Recipe& recipe_;
+  const TrainingFlags& flags_;
+  data::Batches batches_;
+  int64_t steps_per_epoch_, total_;
+  RunDirectory folder_;
+  diffusion::Trainer trainer_;
+  std::map<std::string, std::string> settings_;
+  double speed_ = 0;
+};
+
+}  // namespace
+
+int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags) {
+  flags.check();
+  if (flags.threads > 0) set_thread_count(flags.threads);
+  catch_interrupts();
+  return Run(recipe, dataset, range, flags)();
+}
+
+}  // namespace imago::program

@@ -1,0 +1,35 @@
+// The loop around a training program: batches, progress, samples, checkpoints, Ctrl-C, resuming. What is learnt, from what
+// and how it is drawn is the program's: it hands in a Recipe.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "autograd/variable.h"
+#include "data/batches.h"
+#include "examples/program/training_flags.h"
+#include "nn/module.h"
+
+namespace imago::program {
+
+struct Recipe {
+  std::string name;         // "mnist-ddpm": names the default folder and the pictures
+  const nn::Module* model;  // outlives the run
+  // The loss of one batch of images; random numbers come from (seed, step) and nothing else.
+  std::function<Variable(const Tensor& images, uint64_t seed, uint32_t step)> loss;
+  // Pictures. They are drawn with the averaged weights and without recording a graph.
+  std::function<void(const std::filesystem::path& png)> draw_samples;
+  std::function<void(const std::filesystem::path& folder)> draw_final;  // beside final.png
+  // Writes the model as others read it.
+  std::function<void(const std::filesystem::path& folder)> save_model;
+  // What must not change when a run is resumed, beside seed, batch size and data.
+  std::map<std::string, std::string> settings;
+};
+
+// Trains and returns the program's exit code: 0, or 130 after Ctrl-C. The run's folder then holds
+//   final.png samples/ loss.svg metrics.jsonl run.json model/ checkpoint-N/ and what draw_final adds.
+int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags);
+
+}  // namespace imago::program
