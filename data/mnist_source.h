@@ -25,10 +25,12 @@ struct MnistSource {
   ImageDataset load(MnistPart part) const;
 };
 
-// "auto":      MNIST from $IMAGO_DATA_DIR/mnist or data/mnist, else downloaded to data/mnist, else
-// the synthetic digits "mnist":     the same, but throws instead of falling back "synthetic": the
-// synthetic digits any other:   the folder of that name; throws if one of the four files is not
-// there
+// What `choice` stands for:
+// - "auto": MNIST from $IMAGO_DATA_DIR/mnist or data/mnist, else downloaded to data/mnist, else the
+//   synthetic digits
+// - "mnist": the same, but throws instead of falling back
+// - "synthetic": the synthetic digits
+// - any other: the folder of that name; throws if one of the four files is not there
 MnistSource find_mnist(const std::string& choice, const FetchMnist& fetch = {});
 
 }  // namespace imago::data

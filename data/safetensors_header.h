@@ -12,8 +12,8 @@
 
 namespace imago::data {
 
-inline constexpr uint64_t kMaxSafetensorsHeader =
-    100'000'000;  // bytes, the limit of the reference implementation
+// Bytes; the limit of the reference implementation.
+inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
 
 struct SafetensorsHeader {
   std::vector<std::pair<std::string, SafetensorsInfo>> entries;  // by name

@@ -1,5 +1,6 @@
 #include "data/stb.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <memory>
@@ -29,6 +30,46 @@ struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
 
+unsigned byte_at(std::string_view bytes, size_t i) {
+  return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0;
+}
+size_t length_at(std::string_view bytes, size_t i) {
+  return byte_at(bytes, i) << 8 | byte_at(bytes, i + 1);
+}
+
+// Whether no table of the Huffman segment whose length stands at `at` has more than 256 codes.
+bool huffman_tables_fit(std::string_view file, size_t at) {
+  const size_t end = at + length_at(file, at);
+  for (size_t table = at + 2; table < end;) {
+    size_t codes = 0;
+    for (size_t i = 1; i <= 16; ++i) codes += byte_at(file, table + i);
+    if (codes > 256) return false;
+    table += 17 + codes;
+  }
+  return true;
+}
+
+// stb_image 2.27 writes past a table that declares more than 256 codes, so files with such a table
+// are not shown to it. Up to the first scan the segments are walked as stb_image walks them; behind
+// it, where a damaged file may lead it anywhere, every byte pair that could start a table counts.
+bool jpeg_tables_fit(std::string_view file) {
+  constexpr unsigned kTables = 0xc4, kScan = 0xda;
+  bool in_scans = false;
+  const size_t start = std::min(file.find('\xd8'), file.size());  // of the image, after 0xff
+  for (size_t at = start + 1; at + 1 < file.size();) {
+    if (byte_at(file, at) != 0xff || byte_at(file, at + 1) == 0xff) {
+      ++at;
+      continue;
+    }
+    const unsigned marker = byte_at(file, at + 1);
+    at += 2;
+    if (marker == kTables && !huffman_tables_fit(file, at)) return false;
+    in_scans |= marker == kScan;
+    if (!in_scans) at += std::max<size_t>(2, length_at(file, at));
+  }
+  return true;
+}
+
 }  // namespace
 
 bool inflate(std::string_view in, std::string& out, size_t& written) {
@@ -43,6 +84,10 @@ Pixels decode_image(std::string_view file, int channels, std::string& why) {
   Pixels out;
   if (file.size() > INT_MAX) {
     why = "too large";
+    return out;
+  }
+  if (file.starts_with('\xff') && !jpeg_tables_fit(file)) {
+    why = "bad Huffman table";
     return out;
   }
   int width = 0, height = 0, found = 0;

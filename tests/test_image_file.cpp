@@ -82,6 +82,50 @@ TEST_CASE("images name the bad argument", "[image][errors]") {
                     Contains("is not a PNG or JPEG image that can be read: "));
 }
 
+TEST_CASE("jpeg tables that are too long are refused before the decoder sees them",
+          "[image][errors]") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "x.jpg";
+  const std::string table =
+      std::string("\xff\xc4\x01\x14\x10", 5) + std::string(15, '\x11') + "\x02";
+  const std::string fits = table.substr(0, 20) + "\x01" + std::string(256, 'v');  // 256 codes
+  const std::string too_long = table + std::string(257, 'v');                     // 257 codes
+  const std::string comment("\xff\xfe\0\x07", 4), scan("\xff\xda\0\x02", 4);
+  const auto expect = [&](const std::string& bytes, bool refused) {
+    data::write_file(path, bytes);
+    const std::string why = refused ? "bad Huffman table" : "";
+    CHECK_THROWS_WITH(data::read_image(path),
+                      Contains(" is not a PNG or JPEG image that can be read: " + why));
+    try {
+      data::read_image(path);
+    } catch (const Error& error) {
+      CHECK((std::string(error.what()).find("bad Huffman table") != std::string::npos) == refused);
+    }
+  };
+  expect("\xff\xd8" + too_long, true);
+  expect("\xff\xff\xff\xd8" + too_long, true);
+  expect("\xff\xd8padding\xff" + too_long, true);
+  expect("\xff\xd8" + fits, false);
+  expect("\xff\xd8" + fits + too_long, true);
+  expect("\xff\xd8" + comment + too_long.substr(0, 5), false);  // it is only part of a comment
+  expect("\xff\xd8" + scan + "\xff\xfe\x10" + too_long, true);
+}
+
+TEST_CASE("jpeg files are read", "[image][data]") {
+  if (data_dir().empty()) {
+    WARN("skipped: IMAGO_DATA_DIR is not set, so there is no JPEG file to read");
+    return;
+  }
+  int read = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(data_dir() + "/heliconius")) {
+    if (entry.path().extension() != ".jpg" || read == 50) continue;
+    CHECK(data::read_image(entry.path()).shape() == Shape{128, 128, 3});
+    ++read;
+  }
+  CHECK(read == 50);
+}
+
 TEST_CASE("bytes to floats and back", "[pixels]") {
   Tensor all({256}, DType::u8);
   for (int i = 0; i < 256; ++i) all.data<uint8_t>()[i] = static_cast<uint8_t>(i);
