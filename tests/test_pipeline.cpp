@@ -6,7 +6,9 @@
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
 #include "diffusion/pipeline.h"
+#include "diffusion/scheduler.h"
 #include "nn/state_dict.h"
+#include "nn/torch_random.h"
 #include "tests/golden.h"
 #include "tests/temporary_folder.h"
 
@@ -20,7 +22,7 @@ namespace {
 
 constexpr const char* kScheduler = "{\n  \"_class_name\": \"DDPMScheduler\"\n}\n";
 
-nn::UNet2D small_unet(uint64_t seed) {
+nn::UNet2D small_unet(const nn::Init& init) {
   const nn::UNet2DConfig config = {
       .down_block_types = {"DownBlock2D", "AttnDownBlock2D"},
       .up_block_types = {"AttnUpBlock2D", "UpBlock2D"},
@@ -28,8 +30,10 @@ nn::UNet2D small_unet(uint64_t seed) {
       .layers_per_block = 1,
       .norm_num_groups = 4,
   };
-  return nn::UNet2D(config, nn::Init::random(seed));
+  return nn::UNet2D(config, init);
 }
+
+nn::UNet2D small_unet(uint64_t seed) { return small_unet(nn::Init::random(seed)); }
 
 double output_gap(const nn::UNet2D& a, const nn::UNet2D& b) {
   const NoGrad no_grad;
@@ -117,6 +121,36 @@ TEST_CASE("a saved pipeline replaces the shards of the one before it", "[pipelin
   CHECK(output_gap(load_unet(folder.path()).unet, small_unet(2)) == 0);
   CHECK(files_in(folder.path() / "unet") ==
         std::set<std::string>{"config.json", "diffusion_pytorch_model.safetensors"});
+}
+
+// The numbers stand in tests/pipelines/ddpm/test_ddpm.py of diffusers: weights of seed 0, noise of
+// seed 0, two steps; the last 3 x 3 pixels of the last channel.
+TEST_CASE("sampling from PyTorch's seeds gives the image of diffusers' own test",
+          "[pipeline][golden]") {
+  const double expected[] = {0.0, 0.9996672, 0.00329116, 1.0, 0.9995991,
+                             1.0, 0.0060907, 0.00115037, 0.0};
+  const nn::UNet2D unet = small_unet(nn::Init::torch(0));
+  nn::TorchRandom generator(0);
+  const auto noise = [&] {
+    Tensor z({1, 3, 8, 8});
+    generator.fill_normal(z);
+    return nn::oihw_to_ohwi(z);  // (N, H, W, C)
+  };
+  const NoGrad no_grad;
+  const auto scheduler = diffusion::make_scheduler("DDPMScheduler");
+  scheduler->set_timesteps(2);
+  Tensor x = noise();
+  for (const int64_t t : scheduler->timesteps()) {
+    const Tensor model = unet(x, Tensor::from<int64_t>({t}, {1})).value();
+    const bool draws = scheduler->draws_noise(t, /*eta=*/0);
+    x = scheduler->step(model, t, x, {.noise = draws ? noise() : diffusion::Noise()}).x;
+  }
+  const std::vector<float> values = x.to_vector<float>();
+  for (size_t i = 0; i < 9; ++i) {
+    const size_t row = 5 + i / 3, column = 5 + i % 3;
+    const double pixel = std::clamp(values[(row * 8 + column) * 3 + 2] / 2 + 0.5, 0.0, 1.0);
+    CHECK(pixel == Approx(expected[i]).margin(2e-6));
+  }
 }
 
 TEST_CASE("a folder that is no pipeline of a UNet2D says why", "[pipeline][errors]") {
