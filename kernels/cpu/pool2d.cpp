@@ -2,7 +2,9 @@
 // collect from the windows that cover them.
 #include "kernels/pool2d.h"
 
-#include "kernels/cpu/isa.h"
+#include <type_traits>
+
+#include "kernels/cpu/lanes.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
@@ -85,26 +87,36 @@ void avg_backward(const AvgPool2dBackward& p) {
   });
 }
 
+// The maximum over the window at x, of the channels in one V, and the tap where it is. Both stay in registers.
+template <typename V, typename T, typename Index>
+inline void window_maximum(const T* x, const Pool2dShape& s, T* y, Index* index) {
+  constexpr bool vector = !std::is_same_v<V, T>;
+  using Tap = std::conditional_t<vector, decltype(V{} > V{}), int>;  // as wide as V's numbers
+  V best = load_as<V>(x);
+  Tap where{};
+  for (int64_t r = 0; r < s.kernel; ++r)
+    for (int64_t q = 0; q < s.kernel; ++q) {
+      const V value = load_as<V>(x + (r * s.W + q) * s.C);
+      const auto more = (value > best) | (value != value);
+      best = more ? value : best;
+      where = more ? Tap{} + static_cast<int>(r * s.kernel + q) : where;
+    }
+  store_as(y, best);
+  if constexpr (vector) {
+    using Narrow [[gnu::vector_size(sizeof(V) / sizeof(T) * sizeof(Index))]] = Index;
+    store_as(index, __builtin_convertvector(where, Narrow));
+  } else {
+    *index = static_cast<Index>(where);
+  }
+}
+
 template <typename T, typename Index>
 void max_forward(const MaxPool2dForward& p) {
-  const Pool2dShape& s = p.shape;
-  const int64_t C = s.C;
-  for_each_window(s, [=](int64_t out, int64_t window) {
+  for_each_window(p.shape, [&](int64_t out, int64_t window) {
     const T* x = static_cast<const T*>(p.x) + window;
     T* y = static_cast<T*>(p.y) + out;
     Index* index = static_cast<Index*>(p.index) + out;
-    for (int64_t c = 0; c < C; ++c) y[c] = x[c], index[c] = 0;
-    for (int64_t r = 0; r < s.kernel; ++r)
-      for (int64_t q = 0; q < s.kernel; ++q) {
-        const T* tap = x + (r * s.W + q) * C;
-        const Index here = static_cast<Index>(r * s.kernel + q);
-        for (int64_t c = 0; c < C; ++c) {
-          const T value = tap[c], best = y[c];
-          const bool more = (value > best) | (value != value);
-          y[c] = more ? value : best;
-          index[c] = more ? here : index[c];
-        }
-      }
+    for_lanes<T>(p.shape.C, [&]<typename V>(int64_t c) { window_maximum<V>(x + c, p.shape, y + c, index + c); });
   });
 }
 

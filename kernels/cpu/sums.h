@@ -1,17 +1,9 @@
 // Accurate sums for the CPU's kernels: short runs in T, in vector registers, which then move on to double.
 #pragma once
 
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/lanes.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
-
-// Reads a V, a number or a vector register of them, at any address.
-template <typename V, typename T>
-inline V load_as(const T* p) {
-  V v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
 
 // The sum of f over [0, n). f.operator()<V>(i) gives the terms i, i + 1, ... that fill a V: Vec<T>, or T.
 template <typename T, typename F>

@@ -1,7 +1,7 @@
 // Nearest-neighbour upsampling. A task owns some rows of the small image and the two rows that each of them makes.
 #include "kernels/upsample_nearest.h"
 
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/lanes.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
@@ -16,7 +16,11 @@ void forward(const UpsampleNearestForward& p) {
       const T* x = static_cast<const T*>(p.x) + i * W * C;  // (W, C)
       T* y = static_cast<T*>(p.y) + 2 * i * row;            // (2, 2W, C)
       for (int64_t w = 0; w < W; ++w)
-        for (int64_t c = 0; c < C; ++c) y[2 * w * C + c] = y[(2 * w + 1) * C + c] = x[w * C + c];
+        for_lanes<T>(C, [=]<typename V>(int64_t c) {
+          const V v = load_as<V>(x + w * C + c);
+          store_as(y + 2 * w * C + c, v);
+          store_as(y + (2 * w + 1) * C + c, v);
+        });
       std::memcpy(y + row, y, static_cast<size_t>(row) * sizeof(T));
     }
   });
