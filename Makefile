@@ -20,7 +20,8 @@ test: configure
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
 bench: configure
-	cmake --build $(BUILD) --target bench -j $(JOBS)
+	cmake --build $(BUILD) -j $(JOBS)
+	@for program in $(BUILD)/bench/bench_*; do echo "$$program"; $$program $(ARGS) || exit 1; done
 
 # Says nothing when nothing is missing and the build is configured already.
 configure:

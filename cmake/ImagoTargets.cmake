@@ -39,11 +39,16 @@ file(GLOB cpu_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
 # Here a * b + c may become one instruction (so normal numbers, see core/philox.h, are not drawn here). It has to be said
 # per source, because the options of a source come behind those that imago_options brings.
 set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
+# Optimised in debug builds too, or inline functions would be left behind; less under sanitizers, for the compiler's sake.
+set(optimisation -O3)
+if(IMAGO_SANITIZE)
+  set(optimisation -O1)
+endif()
 function(imago_cpu_kernels name)
   add_library(imago_cpu_${name} OBJECT ${cpu_kernels})
   target_compile_definitions(imago_cpu_${name} PRIVATE IMAGO_BACKEND=cpu_${name} IMAGO_BACKEND_NAME="cpu_${name}"
                              Eigen=Eigen_${name} EIGEN_DONT_PARALLELIZE)
-  target_compile_options(imago_cpu_${name} PRIVATE -O3 -fno-trapping-math -Wno-ignored-attributes ${ARGN})
+  target_compile_options(imago_cpu_${name} PRIVATE ${optimisation} -fno-trapping-math -Wno-ignored-attributes ${ARGN})
   target_link_libraries(imago_cpu_${name} PRIVATE imago_options imago_eigen)
   set_target_properties(imago_cpu_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   set_property(GLOBAL APPEND PROPERTY IMAGO_CPU_OBJECTS $<TARGET_OBJECTS:imago_cpu_${name}>)

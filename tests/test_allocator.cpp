@@ -119,7 +119,7 @@ TEST_CASE("the allocator serves several threads at once", "[allocator]") {
 }
 
 TEST_CASE("out of memory says what was asked for", "[allocator][errors]") {
-#if !defined(__SANITIZE_ADDRESS__)  // which reports it in its own way
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which report it in their own way
   const size_t before = in_use();
   CHECK_THROWS_WITH(allocate(size_t{1} << 60, Device::cpu),
                     concat("out of memory on cpu: asked for ", size_t{1} << 60, " bytes while ", before, " are in use"));
