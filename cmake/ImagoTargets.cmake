@@ -71,6 +71,8 @@ endforeach()
 get_property(cpu_objects GLOBAL PROPERTY IMAGO_CPU_OBJECTS)
 
 imago_library(core LINKS Threads::Threads)
+# Lets the compiler compute both sides of a choice, so that drawing numbers becomes vector code. No bit of them changes.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/core/random.cpp PROPERTIES COMPILE_OPTIONS -fno-trapping-math)
 imago_library(kernels SOURCES ${cpu_objects} LINKS imago_core)
 target_compile_definitions(imago_kernels PRIVATE ${cpu_isa_definitions})
 imago_library(autograd LINKS imago_kernels)

@@ -51,8 +51,8 @@ double laplace_alpha_bar(double t) {
 std::vector<float> make_betas(BetaSchedule schedule, double beta_start, double beta_end,
                               int64_t steps) {
   IMAGO_CHECK(steps >= 1, "make_betas: steps must be at least 1, got ", steps);
-  IMAGO_CHECK(0 <= beta_start && beta_start < 1 && 0 <= beta_end && beta_end < 1,
-              "make_betas: beta_start and beta_end must be in [0, 1), got ", beta_start, " and ",
+  IMAGO_CHECK(0 < beta_start && beta_start < 1 && 0 < beta_end && beta_end < 1,
+              "make_betas: beta_start and beta_end must be in (0, 1), got ", beta_start, " and ",
               beta_end);
   switch (schedule) {
     case BetaSchedule::linear:

@@ -9,8 +9,8 @@ namespace imago::diffusion {
 //   x_{t-1} = sqrt(alpha_bar_{t-1}) x_0 + sqrt(1 - alpha_bar_{t-1} - sigma_t^2) epsilon + sigma_t z
 //   sigma_t^2 = eta^2 (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) (1 - alpha_bar_t / alpha_bar_{t-1})
 // where t - 1 is num_train_timesteps / n further down, whatever the spacing. epsilon is the
-// model's, unclipped, or else what the clipped x_0 leaves: (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 -
-// alpha_bar_t).
+// model's, unclipped, or else what the clipped x_0 leaves:
+//   (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)
 void DDIMScheduler::set_coefficients(int64_t t, const StepOptions& options,
                                      kernels::DenoiseCoefficients& c) const {
   const int64_t n = static_cast<int64_t>(timesteps().size());

@@ -24,6 +24,8 @@ void check(const SchedulerConfig& c) {
 }
 
 std::vector<float> betas_of(const SchedulerConfig& c) {
+  for (const double beta : c.trained_betas)
+    IMAGO_CHECK(0 < beta && beta < 1, "scheduler: trained_betas must be in (0, 1), got ", beta);
   std::vector<float> betas(c.trained_betas.begin(), c.trained_betas.end());
   if (betas.empty())
     betas = make_betas(c.beta_schedule, c.beta_start, c.beta_end, c.num_train_timesteps);

@@ -221,6 +221,10 @@ TEST_CASE("schedulers name what is wrong", "[scheduler][errors]") {
                     Contains("got fixed_large_log"));
   CHECK_THROWS_WITH(scheduler_from_json(R"({"_class_name": "PNDMScheduler"})"),
                     "scheduler: class must be DDPMScheduler or DDIMScheduler, got PNDMScheduler");
+  CHECK_THROWS_WITH(DDPMScheduler({.num_train_timesteps = 2, .trained_betas = {0.1, 1}}),
+                    "scheduler: trained_betas must be in (0, 1), got 1");
+  CHECK_THROWS_WITH(DDPMScheduler({.beta_start = 0}),
+                    "make_betas: beta_start and beta_end must be in (0, 1), got 0 and 0.02");
   CHECK_THROWS_WITH(DDPMScheduler({.num_train_timesteps = 3, .trained_betas = {0.1}}),
                     "scheduler: trained_betas must have num_train_timesteps = 3 entries, got 1");
 
