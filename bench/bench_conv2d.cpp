@@ -38,21 +38,23 @@ struct Tensors {
 
   explicit Tensors(const Layer& l)
       : layer(l), x(randn({l.N, l.size, l.size, l.C}, {.seed = 1})),
-        weight(randn({l.O, l.kernel, l.kernel, l.C}, {.seed = 2})), dy(randn({l.N, l.out(), l.out(), l.O}, {.seed = 3})) {}
+        weight(randn({l.O, l.kernel, l.kernel, l.C}, {.seed = 2})),
+        dy(randn({l.N, l.out(), l.out(), l.O}, {.seed = 3})) {}
 
   Tensor forward() const { return kernels::conv2d(x, weight, layer.options()); }
   Tensor backward_input() const { return kernels::conv2d_backward_input(dy, weight, x.shape(), layer.options()); }
   Tensor backward_weight() const { return kernels::conv2d_backward_weight(dy, x, weight.shape(), layer.options()); }
 };
 
-// max |result - reference| / max |reference|, the reference being the same function in double, on two images (whose sums
-// over pixels are short enough to compare).
+// max |result - reference| / max |reference|, the reference being the same function in double, on two images (whose
+// sums over pixels are short enough to compare).
 template <typename F>
 double error_on_two_images(const Tensors& t, F f) {
   Tensors narrow = t, wide = t;
   narrow.x = t.x.slice(0, 2), narrow.dy = t.dy.slice(0, 2);
   wide.x = narrow.x.to(DType::f64), wide.weight = t.weight.to(DType::f64), wide.dy = narrow.dy.to(DType::f64);
-  const std::vector<double> got = f(narrow).template to_vector<double>(), expected = f(wide).template to_vector<double>();
+  const std::vector<double> got = f(narrow).template to_vector<double>();
+  const std::vector<double> expected = f(wide).template to_vector<double>();
   double gap = 0, scale = 0;
   for (size_t i = 0; i < got.size(); ++i) {
     gap = std::max(gap, std::abs(got[i] - expected[i]));

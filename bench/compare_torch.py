@@ -96,8 +96,8 @@ def main():
         ratio = statistics.median(a / b for a, b in zip(samples["imago"], samples[faster]))
         cells = [f"{1e3 * median[name]:.2f} ({1e3 * min(samples[name]):.2f})" for name in samples]
         rate = f"{case['items'] / median['imago']:.0f}" if case["items"] else ""
-        print(f"| {case['name']} | {' | '.join(cells)} | {case['gflop'] / median['imago']:.0f} | {rate} | {ratio:.2f} |",
-              flush=True)
+        gflops = f"{case['gflop'] / median['imago']:.0f}" if case["gflop"] else ""
+        print(f"| {case['name']} | {' | '.join(cells)} | {gflops} | {rate} | {ratio:.2f} |", flush=True)
         results.append({"case": case, "samples": samples, "ratio": ratio})
         for key, value in (("imago", median["imago"]), ("torch", median[faster])):
             total[key] = total.get(key, 0) + value

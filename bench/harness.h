@@ -1,6 +1,6 @@
-// What the benchmarks share: cases that are checked before they are timed, timed round-robin so that a slow moment of the
-// machine hits all of them alike, and written as Markdown and JSON. With --serve a program takes its orders from its
-// standard input, so that a driver (compare_torch.py) can alternate it with other programs.
+// What the benchmarks share: cases that are checked before they are timed, timed round-robin so that a slow moment of
+// the machine hits all of them alike, and written as Markdown and JSON. With --serve a program takes its orders from
+// its standard input, so that a driver (compare_torch.py) can alternate it with other programs.
 #pragma once
 
 #include <functional>
