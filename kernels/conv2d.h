@@ -53,10 +53,11 @@ struct Conv2dAddends {
   Tensor residual = {};      // (N, HO, WO, O)
 };
 
-// y[n,i,j,o] = sum_{r,s,c} x[n, i*stride + r - top, j*stride + s - left, c] * weight[o,r,s,c] + addends, where x is zero
-// outside its H rows and W columns, and c runs over the channels of o's group. HO = (H + top + bottom - KH)/stride + 1,
-// rounded down, WO alike. Throws on shapes that do not fit.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Conv2dOptions& options = {}, const Conv2dAddends& addends = {});
+// y[n,i,j,o] = sum_{r,s,c} x[n, i*stride + r - top, j*stride + s - left, c] * weight[o,r,s,c] + addends, where x is
+// zero outside its H rows and W columns, and c runs over the channels of o's group. HO = (H + top + bottom - KH)/stride
+// + 1, rounded down, WO alike. Throws on shapes that do not fit.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Conv2dOptions& options = {},
+              const Conv2dAddends& addends = {});
 
 // Gradients of sum(dy * conv2d(x, weight, options)); of the other operand only the shape matters.
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& weight, const Shape& x, const Conv2dOptions& options);

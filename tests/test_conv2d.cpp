@@ -21,8 +21,8 @@ struct Case {
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   const auto& [stride, padding, groups] = c.options;
-  return out << "x " << c.x() << ", weight " << c.weight() << ", stride " << stride << ", padding " << padding.top << " "
-             << padding.bottom << " " << padding.left << " " << padding.right << ", groups " << groups;
+  return out << "x " << c.x() << ", weight " << c.weight() << ", stride " << stride << ", padding " << padding.top
+             << " " << padding.bottom << " " << padding.left << " " << padding.right << ", groups " << groups;
 }
 
 // Widths around the vectors and panels of every instruction set, all kinds of kernels, and where they meet the border.
@@ -82,7 +82,8 @@ struct Reference {
   Tensor y, dx, dweight;
 };
 Reference reference(const Case& c, const Tensor& x, const Tensor& weight, const Tensor& dy) {
-  const Reference out{Tensor::zeros(c.y(), DType::f64), Tensor::zeros(c.x(), DType::f64), Tensor::zeros(c.weight(), DType::f64)};
+  const Reference out{Tensor::zeros(c.y(), DType::f64), Tensor::zeros(c.x(), DType::f64),
+                      Tensor::zeros(c.weight(), DType::f64)};
   const std::vector<double> xs = x.to_vector<double>(), ws = weight.to_vector<double>(), gs = dy.to_vector<double>();
   const auto y = out.y.span<double>(), dx = out.dx.span<double>(), dweight = out.dweight.span<double>();
   for_each_product(c, [&](size_t ix, size_t iw, size_t iy) {
@@ -107,7 +108,8 @@ TEST_CASE("conv2d and its gradients equal their definition", "[conv2d]") {
       const Reference expected = reference(c, x, weight, dy);
       CHECK(difference(kernels::conv2d(x, weight, c.options), expected.y) < tolerance(dtype));
       CHECK(difference(kernels::conv2d_backward_input(dy, weight, c.x(), c.options), expected.dx) < tolerance(dtype));
-      CHECK(difference(kernels::conv2d_backward_weight(dy, x, c.weight(), c.options), expected.dweight) < tolerance(dtype));
+      CHECK(difference(kernels::conv2d_backward_weight(dy, x, c.weight(), c.options), expected.dweight) <
+            tolerance(dtype));
     }
 }
 
@@ -138,23 +140,30 @@ TEST_CASE("conv2d gradients match finite differences", "[conv2d][gradient]") {
     const auto f = [&](const std::vector<Variable>& v) {
       return conv2d(v[0], v[1], c.options, {.bias = v[2], .channel_bias = v[3], .residual = v[4]});
     };
-    CHECK(gradient_error(f, {randn(c.x()), randn(c.weight()), randn({c.O}), randn({c.N, c.O}, DType::f64, 5), randn(c.y())}) <
-          kGradientTolerance);
+    const std::vector<Tensor> inputs{randn(c.x()), randn(c.weight()), randn({c.O}), randn({c.N, c.O}, DType::f64, 5),
+                                     randn(c.y())};
+    CHECK(gradient_error(f, inputs) < kGradientTolerance);
   }
 }
 
 TEST_CASE("conv2d results do not depend on the number of threads", "[conv2d]") {
   const int before = thread_count();
-  for (const Case& c : {Case{5, 14, 14, 32, 64, 5, 5, {.padding = 2}}, Case{9, 28, 28, 1, 32, 5, 5, {.padding = 2}},
-                        Case{3, 16, 16, 64, 1, 3, 3, {.padding = 1}}, Case{2, 8, 8, 40, 40, 3, 3, {.padding = 1, .groups = 40}}}) {
+  const Case several[] = {{5, 14, 14, 32, 64, 5, 5, {.padding = 2}},
+                          {9, 28, 28, 1, 32, 5, 5, {.padding = 2}},
+                          {3, 16, 16, 64, 1, 3, 3, {.padding = 1}},
+                          {4, 9, 9, 33, 40, 3, 3, {.stride = 2, .padding = 1}},
+                          {2, 8, 8, 40, 40, 3, 3, {.padding = 1, .groups = 40}}};
+  for (const Case& c : several) {
     CAPTURE(c);
     const Tensor x = randn(c.x(), DType::f32), weight = randn(c.weight(), DType::f32), dy = randn(c.y(), DType::f32);
     std::vector<Tensor> first;
     for (const int threads : {1, 2, 5}) {
       set_thread_count(threads);
       const auto [dbias, dchannel_bias] = kernels::conv2d_backward_bias(dy, 3);
-      const std::vector<Tensor> results{kernels::conv2d(x, weight, c.options), kernels::conv2d_backward_input(dy, weight, c.x(), c.options),
-                                        kernels::conv2d_backward_weight(dy, x, c.weight(), c.options), dbias, dchannel_bias};
+      const std::vector<Tensor> results{kernels::conv2d(x, weight, c.options),
+                                        kernels::conv2d_backward_input(dy, weight, c.x(), c.options),
+                                        kernels::conv2d_backward_weight(dy, x, c.weight(), c.options),
+                                        dbias, dchannel_bias};
       if (first.empty()) first = results;
       for (size_t i = 0; i < results.size(); ++i) CHECK(same_bits(results[i], first[i]));
     }
@@ -211,7 +220,8 @@ TEST_CASE("conv2d names the bad argument", "[conv2d][errors]") {
                     "conv2d: channel_bias must be (2, 8), got (8)");
   CHECK_THROWS_WITH(kernels::conv2d(x, weight, {}, {.residual = x}),
                     "conv2d: residual must be (2, 2, 3, 8), got (2, 4, 5, 6)");
-  CHECK_THROWS_WITH(kernels::conv2d(x, weight, {}, {.bias = randn({8}, DType::f32)}), "conv2d: bias must be f64, got f32");
+  CHECK_THROWS_WITH(kernels::conv2d(x, weight, {}, {.bias = randn({8}, DType::f32)}),
+                    "conv2d: bias must be f64, got f32");
   CHECK_THROWS_WITH(kernels::conv2d_backward_input(x, weight, x.shape(), {}),
                     "conv2d_backward_input: dy must be (2, 2, 3, 8), got (2, 4, 5, 6)");
 }

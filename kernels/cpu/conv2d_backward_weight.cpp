@@ -1,4 +1,5 @@
-// Gradient of the weights: dw(o, r, s, c) = sum_{n,i,j} dy(n, i, j, o) * x(n, i*stride + r - top, j*stride + s - left, c).
+// Gradient of the weights,
+//   dw(o, r, s, c) = sum_{n,i,j} dy(n, i, j, o) * x(n, i*stride + r - top, j*stride + s - left, c).
 // A register tile holds P of one index times V vectors of another and walks over output pixels. The images are cut into
 // a number of parts that depends on the shape alone; each part sums into its own copy, and the copies are added up in
 // order, so the result does not depend on the number of threads.
@@ -12,6 +13,8 @@ namespace conv2d {
 namespace {
 
 constexpr int kMaxRows = 6;
+template <int P>
+constexpr int kTileVectors = P <= 2 && kMaxVectors < 4 ? 4 : kMaxVectors;  // few rows leave room for more vectors
 
 // The next tile's rows when `left` are left: sixes, and fours where they come out better.
 int64_t tile_rows(int64_t left) { return left == 6 || left >= 10 ? 6 : left <= 5 ? left : 4; }
@@ -44,13 +47,15 @@ template <typename T>
 void outer_product(int64_t rows, int64_t columns, const T* a, const T* b, const Walk& w, T* out, int64_t out_row) {
   for (int64_t r = 0; r < rows;) {
     const int64_t height = tile_rows(rows - r);
-    for (int64_t c = 0; c < columns;) {
-      const int64_t vectors = std::min<int64_t>(kMaxVectors, (columns - c) / kLanes<T>);
-      with_constant<kMaxRows>(height, [&]<int P>() {
-        with_constant<kMaxVectors>(vectors, [&]<int V>() { outer_tile<P, V>(a + r, b + c, w, out + r * out_row + c, out_row); });
-      });
-      c += vectors * kLanes<T>;
-    }
+    with_constant<kMaxRows>(height, [&]<int P>() {
+      for (int64_t c = 0; c < columns;) {
+        const int64_t vectors = std::min<int64_t>(kTileVectors<P>, (columns - c) / kLanes<T>);
+        with_constant<kTileVectors<P>>(vectors, [&]<int V>() {
+          outer_tile<P, V>(a + r, b + c, w, out + r * out_row + c, out_row);
+        });
+        c += vectors * kLanes<T>;
+      }
+    });
     r += height;
   }
 }
@@ -62,8 +67,8 @@ struct View {
   PixelSteps step;
 };
 
-// Copies `channels` of the pixels [h0, h1) x [w0, w1) of images [n0, n1), zeros outside H x W and behind the channels, up
-// to `wide` of them. The result's origin is pixel (0, 0), wherever that is.
+// Copies `channels` of the pixels [h0, h1) x [w0, w1) of images [n0, n1), zeros outside H x W and behind the channels,
+// up to `wide` of them. The result's origin is pixel (0, 0), wherever that is.
 template <typename T>
 View<T> padded_copy(const View<T>& x, int64_t n0, int64_t n1, int64_t H, int64_t W, int64_t h0, int64_t h1, int64_t w0,
                     int64_t w1, int64_t channels, int64_t wide, T* out) {
@@ -125,7 +130,9 @@ struct WeightGradient {
     for (int64_t r = 0; r < s.KH; ++r)
       for (int64_t t = 0; t < s.KW; ++t) {
         // The pixels that see this tap inside the image.
-        const auto first = [&](int64_t tap, int64_t padding) { return std::max<int64_t>(0, (padding - tap + s.stride - 1) / s.stride); };
+        const auto first = [&](int64_t tap, int64_t padding) {
+          return std::max<int64_t>(0, (padding - tap + s.stride - 1) / s.stride);
+        };
         const auto last = [&](int64_t tap, int64_t padding, int64_t extent) {
           return extent + padding - tap <= 0 ? 0 : (extent + padding - tap - 1) / s.stride + 1;
         };
@@ -135,7 +142,8 @@ struct WeightGradient {
         const Walk walk{images, i1 - i0, j1 - j0, dy.step,
                         {xs.step.image, s.stride * xs.step.row, s.stride * xs.step.pixel}};
         const T* a = dy.origin + band.n0 * dy.step.image + i0 * dy.step.row + j0 * dy.step.pixel + o0;
-        const T* b = xs.origin + (i0 * s.stride + r - s.top) * xs.step.row + (j0 * s.stride + t - s.left) * xs.step.pixel;
+        const T* b = xs.origin + (i0 * s.stride + r - s.top) * xs.step.row +
+                     (j0 * s.stride + t - s.left) * xs.step.pixel;
         const int64_t out_row = s.KH * s.KW * wide_C;
         outer_product(o1 - o0, wide_C, a, b, walk, out + o0 * out_row + (r * s.KW + t) * wide_C, out_row);
       }
@@ -150,8 +158,11 @@ struct WeightGradient {
     const View<T> xs = padded_copy(x, band.n0, band.n1, s.H, s.W, h0, h1, w0, w1, s.C, s.C, x_copy.get());
     View<T> g = dy;
     const Scratch<T> dy_copy(wide_O == s.O ? 0 : images * (band.i1 - band.i0) * s.WO * wide_O);
-    if (dy_copy.get()) g = padded_copy(dy, band.n0, band.n1, s.HO, s.WO, band.i0, band.i1, 0, s.WO, s.O, wide_O, dy_copy.get());
-    else g.origin += band.n0 * dy.step.image;
+    if (dy_copy.get()) {
+      g = padded_copy(dy, band.n0, band.n1, s.HO, s.WO, band.i0, band.i1, 0, s.WO, s.O, wide_O, dy_copy.get());
+    } else {
+      g.origin += band.n0 * dy.step.image;
+    }
     const Walk walk{images, band.i1 - band.i0, s.WO,
                     {xs.step.image, s.stride * xs.step.row, s.stride * xs.step.pixel}, g.step};
     for (int64_t r = 0; r < s.KH; ++r)
@@ -174,14 +185,24 @@ struct WeightGradient {
         else add_band(bands.at(b), o0, o1, out);
       }
     });
-    const int64_t K = s.KH * s.KW * s.C;
-    parallel_chunks(s.O, 8, [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o)
-        for (int64_t k = 0; k < K; ++k) {
-          const int64_t at = along_taps ? k * wide_O + o : (o * s.KH * s.KW + k / s.C) * wide_C + k % s.C;
-          double sum = 0;
-          for (int64_t part = 0; part < parts; ++part) sum += partial[part * size() + at];
-          dweight[o * K + k] = static_cast<T>(sum);
+    add_parts(partial, dweight);
+  }
+
+  // dweight (O, KH, KW, C) = the sum of all parts, in double.
+  void add_parts(const T* partial, T* dweight) const {
+    constexpr int64_t kBlock = 64;
+    const int64_t taps = s.KH * s.KW;
+    parallel_chunks(s.O, std::max<int64_t>(1, 4096 / (taps * s.C)), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin * taps; row < end * taps; ++row)  // (o, tap)
+        for (int64_t c0 = 0; c0 < s.C; c0 += kBlock) {
+          const int64_t channels = std::min(kBlock, s.C - c0);
+          const int64_t step = along_taps ? wide_O : 1;
+          const T* from =
+              partial + (along_taps ? (row % taps * s.C + c0) * wide_O + row / taps : row * wide_C + c0);
+          double sums[kBlock] = {};
+          for (int64_t part = 0; part < parts; ++part, from += size())
+            for (int64_t c = 0; c < channels; ++c) sums[c] += from[c * step];
+          for (int64_t c = 0; c < channels; ++c) dweight[row * s.C + c0 + c] = static_cast<T>(sums[c]);
         }
     });
   }

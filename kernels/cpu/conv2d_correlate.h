@@ -17,8 +17,8 @@ struct PixelSteps {
 };
 
 // y(n, i, j, o) = sum_{r,s,c} x(n, i*stride + r - top, j*stride + s - left, c) * w(r, s, c, o) + addends for all
-// (i, j) of HO x WO, with x zero outside H x W. x and y are seen through steps, so that C and O may be the channels of one
-// group and HO x WO a sparse lattice of an image; top and left may be negative. w(r, s, c, o) lies at
+// (i, j) of HO x WO, with x zero outside H x W. x and y are seen through steps, so that C and O may be the channels of
+// one group and HO x WO a sparse lattice of an image; top and left may be negative. w(r, s, c, o) lies at
 // w[r*w_row + s*w_column + c*w_in + o*w_out]; one of w_in, w_out is 1.
 template <typename T>
 struct Correlation {
@@ -69,7 +69,7 @@ struct Taps {
 
 template <typename T, int P>
 struct Pixels {
-  const T* x[P];       // where each pixel's taps start; the last pixel is repeated up to P
+  const T* x[P];       // where each pixel's taps start; behind `count` the last pixel is repeated
   int64_t y[P], n[P];  // its offset in y, its image
   int count;
 };
@@ -91,23 +91,31 @@ inline void for_each_tile(const Correlation<T>& p, const Band& band, F f) {
           .first = (rows.first * p.KW + columns.first) * p.C, .row_taps = p.KW * p.C,
       };
       int64_t n = band.n0, i = rows.begin, j = columns.begin;
-      Pixels<T, P> pixels = {};
+      const T* x = nullptr;  // where the taps of pixel (n, i, j) start, and
+      int64_t y = 0;         // its offset in y
+      const auto start_row = [&] {
+        x = p.x + n * p.x_step.image + (i * p.stride - p.top + rows.first) * p.x_step.row +
+            (columns.begin * p.stride - p.left + columns.first) * p.x_step.pixel;
+        y = n * p.y_step.image + i * p.y_step.row + columns.begin * p.y_step.pixel;
+      };
+      start_row();
+      Pixels<T, P> pixels;
       while (n < band.n1) {
         pixels.count = 0;
         for (int q = 0; q < P; ++q) {
-          if (n == band.n1) {
-            pixels.x[q] = pixels.x[q - 1];
+          pixels.x[q] = x;
+          pixels.y[q] = y;
+          pixels.n[q] = n;
+          if (n == band.n1) continue;
+          ++pixels.count;
+          if (++j < columns.end) {
+            x += p.stride * p.x_step.pixel;
+            y += p.y_step.pixel;
             continue;
           }
-          pixels.x[q] = p.x + n * p.x_step.image + (i * p.stride - p.top + rows.first) * p.x_step.row +
-                        (j * p.stride - p.left + columns.first) * p.x_step.pixel;
-          pixels.y[q] = n * p.y_step.image + i * p.y_step.row + j * p.y_step.pixel;
-          pixels.n[q] = n;
-          ++pixels.count;
-          if (++j == columns.end) {
-            j = columns.begin;
-            if (++i == rows.end) i = rows.begin, ++n;
-          }
+          j = columns.begin;
+          if (++i == rows.end) i = rows.begin, ++n;
+          if (n < band.n1) start_row();
         }
         f(pixels, t);
       }

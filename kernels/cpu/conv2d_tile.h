@@ -73,7 +73,8 @@ template <typename T, int P, int V>
   }
 }
 
-// Dot products instead of outer ones: sums[p][q] += a[p][k] * b[q][k], vectors along k. steps is a multiple of the lanes.
+// Dot products instead of outer ones: sums[p][q] += a[p][k] * b[q][k], vectors along k. steps is a multiple of the
+// lanes.
 template <typename T, int P, int Q>
 [[gnu::always_inline]] inline void multiply_dots(Vec<T> (&sums)[P][Q], const T* const (&a)[P], int64_t offset,
                                                  int64_t steps, const T* b, int64_t b_row) {
