@@ -50,7 +50,7 @@ function(imago_cpu_kernels name)
                              Eigen=Eigen_${name} EIGEN_DONT_PARALLELIZE)
   target_compile_options(imago_cpu_${name} PRIVATE ${optimisation} -fno-trapping-math -Wno-ignored-attributes ${ARGN})
   target_link_libraries(imago_cpu_${name} PRIVATE imago_options imago_eigen)
-  set_target_properties(imago_cpu_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_target_properties(imago_cpu_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_CLANG_TIDY "")
   set_property(GLOBAL APPEND PROPERTY IMAGO_CPU_OBJECTS $<TARGET_OBJECTS:imago_cpu_${name}>)
 endfunction()
 
