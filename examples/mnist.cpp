@@ -163,7 +163,7 @@ int main(int argc, char** argv) {
   add_flags(app, flags);
   return program::run(app, argc, argv, [&] {
     if (flags.recipe == "corrupt") set_course_defaults(app, flags.training);
-    const data::MnistSource source = data::find_mnist(flags.data, data::fetch_mnist_by("scripts/fetch_mnist.cmake"));
+    const data::MnistSource source = data::find_mnist(flags.data, data::fetch_mnist_by(IMAGO_SOURCE_DIR "/scripts/fetch_mnist.cmake"));
     fmt::print(stderr, "{}\n", source.sentence);
     const data::ImageDataset digits = source.load(data::MnistPart::train);
     return flags.recipe == "ddpm" ? train_ddpm(flags, digits) : train_corrupt(flags, digits);
