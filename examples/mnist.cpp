@@ -79,7 +79,10 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
                                             .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
                                             .prediction_type = diffusion::prediction_type(f.prediction_type)};
   const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
-  const auto reverse = diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", schedule);
+  diffusion::SchedulerConfig sampling = schedule;
+  // Start at the last time step: pure noise is what the model knows from there, and from nowhere else.
+  sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
+  const auto reverse = diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
   const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
 
   const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
