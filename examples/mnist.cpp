@@ -18,6 +18,7 @@
 #include "diffusion/simple_scheduler.h"
 #include "diffusion/training_loss.h"
 #include "examples/program/command_line.h"
+#include "examples/program/interrupt.h"
 #include "examples/program/pictures.h"
 #include "examples/program/training_run.h"
 #include "nn/basic_unet.h"
@@ -48,7 +49,7 @@ void add_flags(CLI::App& app, Flags& f) {
   ddpm.add_option("--layers-per-block", f.layers_per_block, "residual blocks per level")->check(program::positive);
   ddpm.add_option("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")->check(program::positive);
   ddpm.add_option("--ddpm-num-steps", f.ddpm_num_steps, "time steps of the noise schedule")->check(program::positive);
-  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule, "squaredcos_cap_v2, linear, scaled_linear, sigmoid");
+  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule, "squaredcos_cap_v2, linear, scaled_linear, sigmoid or laplace");
   ddpm.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction");
   ddpm.add_option("--sampler", f.sampler, "ddim or ddpm")->check(CLI::IsMember({"ddim", "ddpm"}));
   ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")->check(program::positive);
@@ -75,6 +76,8 @@ nn::UNet2DConfig unet_config(const Flags& f) {
 }
 
 int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
+  IMAGO_CHECK(f.ddpm_num_inference_steps <= f.ddpm_num_steps, "--ddpm-num-inference-steps must be at most --ddpm-num-steps, ",
+              f.ddpm_num_steps, ", got ", f.ddpm_num_inference_steps);
   const diffusion::SchedulerConfig schedule{.num_train_timesteps = f.ddpm_num_steps,
                                             .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
                                             .prediction_type = diffusion::prediction_type(f.prediction_type)};
@@ -86,8 +89,12 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
 
   const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
+    const auto each_step = [&](const diffusion::SampleProgress& p) {
+      program::stop_if_interrupted();
+      if (look) look(p);
+    };
     return diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *reverse,
-                             batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, look);
+                             batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, each_step);
   };
   program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
   // L = E || epsilon - epsilon_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, t) ||^2, equation 14
@@ -105,6 +112,7 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   };
   recipe.save_model = [&](const fs::path& folder) { diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward)); };
   recipe.settings = {{"recipe", "ddpm"},
+                     {"unet", nn::to_json(unet.config())},
                      {"ddpm_beta_schedule", f.ddpm_beta_schedule},
                      {"ddpm_num_steps", std::to_string(f.ddpm_num_steps)},
                      {"prediction_type", f.prediction_type}};

@@ -30,6 +30,7 @@ expect 2 "did you mean --train-batch-size?" --train-batchsize 3
 expect 2 "--num-epochs" --num-epochs 0
 expect 2 "--recipe" --recipe magic
 expect 1 "no-such-folder" --data no-such-folder
+expect 1 "--ddpm-num-inference-steps must be at most" --data synthetic --ddpm-num-steps 20 --output-dir never
 expect 1 "no checkpoint to resume from" --data synthetic --output-dir empty --resume-from-checkpoint latest
 mkdir damaged
 printf '\x00\x00\x08\x03\xff\xff\xff\xff\x00\x00\x00\x1c\x00\x00\x00\x1c' >damaged/train-images-idx3-ubyte

@@ -96,6 +96,15 @@ TEST_CASE("a run never overwrites another", "[program]") {
   CHECK(fs::exists(folder.path / "mine" / "metrics.jsonl"));
   RunDirectory({.output_dir = (folder.path / "mine").string(), .overwrite = true});
   CHECK_FALSE(fs::exists(folder.path / "mine" / "metrics.jsonl"));
+
+  // overwriting a run spares what is not the run's, and a folder without a run is nobody's to overwrite
+  touch(folder.path / "mine" / "metrics.jsonl");
+  touch(folder.path / "mine" / "thesis.tex");
+  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "mine").string(), .overwrite = true}), Contains("holds things that are no run's"));
+  CHECK(fs::exists(folder.path / "mine" / "thesis.tex"));
+  touch(folder.path / "home" / "letters");
+  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "home").string(), .overwrite = true}), Contains("holds things that are no run's"));
+  CHECK(fs::exists(folder.path / "home" / "letters"));
 }
 
 TEST_CASE("a run resumes from its newest whole checkpoint", "[program]") {
@@ -111,6 +120,10 @@ TEST_CASE("a run resumes from its newest whole checkpoint", "[program]") {
   CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "none").string(), .resume = "latest"}), Contains("no checkpoint to resume from in"));
   CHECK_THROWS_WITH(RunDirectory({.resume = "nowhere"}), Contains("must be 'latest' or the path of a checkpoint-N folder, got 'nowhere'"));
 
+  touch(folder.path / "other" / "metrics.jsonl");
+  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "other").string(), .resume = (run / "checkpoint-000500").string()}),
+                    Contains("holds another run than the one to resume"));
+
   // without --output-dir the newest numbered run that has a checkpoint is meant
   touch(folder.path / "run-2" / "checkpoint-000010" / "file");
   fs::create_directories(folder.path / "run-3");
@@ -118,6 +131,14 @@ TEST_CASE("a run resumes from its newest whole checkpoint", "[program]") {
 
   rotate_checkpoints(run, 1);
   CHECK(checkpoints(run) == std::vector<fs::path>{run / "checkpoint-001000"});
+}
+
+TEST_CASE("a run that goes on from an older checkpoint does not mistake newer ones for its own", "[program]") {
+  const TemporaryFolder folder;
+  for (const char* name : {"checkpoint-000500", "checkpoint-001000", "checkpoint-001500"}) touch(folder.path / name / "file");
+  abandon_checkpoints(folder.path, 500);
+  CHECK(checkpoints(folder.path) == std::vector<fs::path>{folder.path / "checkpoint-000500"});
+  CHECK(fs::exists(folder.path / "checkpoint-001000.abandoned" / "file"));
 }
 
 TEST_CASE("write_directory leaves the whole folder or none", "[program]") {
@@ -145,6 +166,8 @@ TEST_CASE("metrics of a resumed run replace the future of the old one", "[progra
     for (int64_t i = 4; i <= 5; ++i) log.append({i, 1, 1.0 / static_cast<double>(i), 0.5, 1e-3});
   }
   CHECK(read(path) == whole);
+  std::ofstream(path, std::ios::app) << "{\"step\": \"x\"}\nnot json\n";
+  CHECK(MetricsLog(path, 9).rows().size() == 5);  // damaged lines end it
 }
 
 TEST_CASE("flags: underscores are taken, unknown ones get a hint and exit code 2", "[program]") {

@@ -39,6 +39,11 @@ std::vector<std::string> arguments(int argc, char** argv) {
   return args;
 }
 
+std::string& saved_command_line() {
+  static std::string line;
+  return line;
+}
+
 int usage_error(const CLI::App& app, const std::string& what) {
   fmt::print(stderr, "{}: {}\n(--help lists the flags)\n", app.get_name(), what);
   return kUsageExitCode;
@@ -53,6 +58,8 @@ std::string require(const std::string& text, const char* what, Good good) {
 }
 
 }  // namespace
+
+const std::string& command_line() { return saved_command_line(); }
 
 std::string positive(const std::string& text) {
   return require(text, "a positive number", [](double v) { return v > 0; });
@@ -73,6 +80,9 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
 }
 
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  std::string& line = saved_command_line();
+  line.clear();
+  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
   app.allow_extras();  // so that an unknown flag can be answered with the nearest one
   try {
     app.parse(arguments(argc, argv));

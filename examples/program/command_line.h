@@ -19,6 +19,9 @@ inline constexpr int kUsageExitCode = 2;
 // other std::exception) with one sentence on standard error and exit code 1.
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
+// The command line that run() was called with, as one would type it again.
+const std::string& command_line();
+
 // Checks for CLI11's ->check(), with messages that people can read: "must be a positive number, got -1".
 std::string positive(const std::string& text);
 std::string not_negative(const std::string& text);

@@ -49,7 +49,7 @@ class Progress {
  private:
   using Clock = std::chrono::steady_clock;
   double training_seconds() const;
-  void draw(bool final);
+  void draw(bool now);
   void erase();
 
   std::FILE* out_;

@@ -16,13 +16,13 @@ struct RunOptions {
   std::string output_dir;    // empty: default_dir, or default_dir-2, -3, ... whatever is free
   std::string default_dir;   // runs/mnist-ddpm
   std::string resume;        // empty, "latest", or the path of a checkpoint
-  bool overwrite = false;    // an existing run may be thrown away
+  bool overwrite = false;    // the run that is in output_dir may be thrown away
 };
 
 class RunDirectory {
  public:
-  // Makes or finds the folder. Throws, and changes nothing, if it holds a run that is neither to be resumed nor to be
-  // overwritten, or if there is nothing to resume.
+  // Makes or finds the folder. Throws, and changes nothing, if there is nothing to resume, or if the folder holds anything
+  // that is neither to be resumed nor to be overwritten. Overwriting deletes what a run writes and nothing else.
   explicit RunDirectory(const RunOptions& options);
 
   const fs::path& path() const { return path_; }
@@ -39,7 +39,12 @@ class RunDirectory {
 std::vector<fs::path> checkpoints(const fs::path& run);
 // Deletes the oldest so that at most `limit` remain; 0 keeps all.
 void rotate_checkpoints(const fs::path& run, int64_t limit);
-// Calls write(folder) with a temporary folder beside `path` and gives it its name when all is written, so that a folder
+// Gives those behind `step` the ending .abandoned: a run that goes on from `step` takes another way.
+void abandon_checkpoints(const fs::path& run, int64_t step);
+// Gives a folder its name when it is whole: `temporary` takes the place of `path`.
+void replace_directory(const fs::path& temporary, const fs::path& path);
+
+// Calls write(folder) with a temporary folder beside `path` that gets its name when all is written, so that a folder
 // called checkpoint-N is always whole.
 template <typename Write>
 void write_directory(const fs::path& path, Write write) {
@@ -47,8 +52,7 @@ void write_directory(const fs::path& path, Write write) {
   fs::remove_all(temporary);
   fs::create_directories(temporary);
   write(temporary);
-  fs::remove_all(path);
-  fs::rename(temporary, path);
+  replace_directory(temporary, path);
 }
 
 // metrics.jsonl: one JSON object per training step.
@@ -62,9 +66,12 @@ class MetricsLog {
   // run does over again.
   MetricsLog(const fs::path& path, int64_t last_step);
   void append(const Row& row);
+  // To the disk; throws if rows could not be written.
+  void flush();
   const std::vector<Row>& rows() const { return rows_; }
 
  private:
+  fs::path path_;
   std::ofstream file_;
   std::vector<Row> rows_;
 };

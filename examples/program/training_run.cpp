@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "autograd/no_grad.h"
 #include "core/allocator.h"
@@ -11,6 +12,7 @@
 #include "data/atomic_file.h"
 #include "data/svg_plot.h"
 #include "diffusion/trainer.h"
+#include "examples/program/command_line.h"
 #include "examples/program/interrupt.h"
 #include "examples/program/progress.h"
 #include "examples/program/run_directory.h"
@@ -34,6 +36,13 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
   return options;
 }
 
+// FNV-1a (Fowler, Noll, Vo 1991) over the pixels: tells data sets apart.
+std::string fingerprint(const data::ImageDataset& dataset) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const uint8_t byte : dataset.images.span<uint8_t>()) hash = (hash ^ byte) * 0x100000001b3u;
+  return fmt::format("{} images {:016x}", dataset.size(), hash);
+}
+
 class Run {
  public:
   Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags)
@@ -46,29 +55,28 @@ class Run {
                  .resume = flags.resume_from_checkpoint, .overwrite = flags.overwrite_output_dir}),
         trainer_(*recipe.model, trainer_options(flags, total_)) {
     settings_ = recipe.settings;
+    settings_["data"] = fingerprint(dataset);
+    settings_["use_ema"] = flags.use_ema ? "true" : "false";
     settings_["seed"] = std::to_string(flags.seed);
     settings_["train_batch_size"] = std::to_string(flags.train_batch_size);
-    if (!folder_.resume_from().empty()) trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
+    if (!folder_.resume_from().empty()) {
+      trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
+      IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(), " is behind the end of this run, step ", total_,
+                  "; a larger --num-epochs or --max-train-steps goes on from there");
+      abandon_checkpoints(folder_.path(), trainer_.steps());
+    }
+    metrics_.emplace(folder_.path() / "metrics.jsonl", trainer_.steps());
   }
 
   int operator()() {
-    MetricsLog metrics(folder_.path() / "metrics.jsonl", trainer_.steps());
     print_header();
-    {
-      Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, trainer_.steps(), stderr, flags_.log_every);
-      while (trainer_.steps() < total_ && !interrupted()) {
-        one_step(metrics, progress);
-        after_step(progress);
-      }
-      speed_ = progress.last().images_per_second;
+    train();
+    if (interrupted()) return say_how_to_go_on();
+    try {
+      finish();
+    } catch (const Interrupted&) {
+      return say_how_to_go_on();
     }
-    save_checkpoint();
-    if (interrupted()) {
-      fmt::print(stderr, "stopped at step {}; saved {}. Go on with --resume-from-checkpoint latest --output-dir {}\n",
-                 trainer_.steps(), folder_.checkpoint_path(trainer_.steps()).string(), folder_.path().string());
-      return kInterruptedExitCode;
-    }
-    finish(metrics);
     return 0;
   }
 
@@ -81,12 +89,36 @@ class Run {
                folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
   }
 
-  void one_step(MetricsLog& metrics, Progress& progress) {
+  void train() {
+    const int64_t first = trainer_.steps();
+    if (first == total_) return;
+    Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, first, stderr, flags_.log_every);
+    try {
+      while (trainer_.steps() < total_ && !interrupted()) {
+        one_step(progress);
+        after_step(progress);
+      }
+    } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so far is kept
+      if (trainer_.steps() > first) save_checkpoint();
+      throw;
+    }
+    speed_ = progress.last().images_per_second;
+    save_checkpoint();
+  }
+
+  int say_how_to_go_on() const {
+    const bool resumes = command_line().find("--resume") != std::string::npos;
+    fmt::print(stderr, "stopped at step {}; saved in {}. Go on with\n  {}{}\n", trainer_.steps(), folder_.path().string(), command_line(),
+               resumes ? "" : fmt::format(" --resume-from-checkpoint latest{}", flags_.output_dir.empty() ? " --output-dir " + folder_.path().string() : ""));
+    return kInterruptedExitCode;
+  }
+
+  void one_step(Progress& progress) {
     const int64_t k = trainer_.steps(), epoch = k / steps_per_epoch_;
     batches_.seek({.epoch = epoch, .batch = k % steps_per_epoch_});
     const Tensor images = batches_.next().images;
     const diffusion::TrainStep step = trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
-    metrics.append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
+    metrics_->append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
     progress.step(k + 1, epoch + 1, images.dim(0), step.loss, step.grad_norm, step.learning_rate);
   }
 
@@ -97,13 +129,20 @@ class Run {
     const bool save = flags_.checkpointing_steps > 0 && k % flags_.checkpointing_steps == 0 && k < total_;
     if (!draw && !save) return;
     progress.pause();
-    if (draw) {
-      const fs::path png = folder_.sample_path("step", k);
-      draw_with_average([&] { recipe_.draw_samples(png); });
-      progress.note(fmt::format("samples: {} (memory {})", png.string(), megabytes(resident_bytes())));
-    }
+    if (draw) draw_samples(progress);
     if (save) save_checkpoint();
     progress.resume();
+  }
+
+  // Pictures on the way are a convenience: training goes on without them.
+  void draw_samples(Progress& progress) {
+    const fs::path png = folder_.sample_path("step", trainer_.steps());
+    try {
+      draw_with_average([&] { recipe_.draw_samples(png); });
+      progress.note(fmt::format("samples: {} (memory {})", png.string(), megabytes(resident_bytes())));
+    } catch (const Error& error) {
+      if (!interrupted()) progress.note(fmt::format("no samples: {}", error.what()));
+    }
   }
 
   template <typename Draw>
@@ -114,6 +153,7 @@ class Run {
   }
 
   void save_checkpoint() {
+    metrics_->flush();
     const fs::path path = folder_.checkpoint_path(trainer_.steps());
     write_directory(path, [&](const fs::path& folder) {
       recipe_.save_model(folder / "model");
@@ -123,29 +163,30 @@ class Run {
     rotate_checkpoints(folder_.path(), flags_.checkpoints_total_limit);
   }
 
-  void finish(const MetricsLog& metrics) {
+  void finish() {
     const fs::path final_png = folder_.path() / "final.png";
     draw_with_average([&] {
       recipe_.draw_samples(final_png);
       recipe_.draw_final(folder_.path());
       write_directory(folder_.path() / "model", recipe_.save_model);
     });
-    draw_loss(metrics);
+    draw_loss();
     nlohmann::ordered_json summary = {{"steps", trainer_.steps()},
-                                      {"final_loss", metrics.rows().empty() ? 0.0 : metrics.rows().back().loss},
+                                      {"final_loss", metrics_->rows().empty() ? 0.0 : metrics_->rows().back().loss},
                                       {"images_per_second", speed_},
                                       {"threads", thread_count()},
                                       {"resident_bytes", resident_bytes()},
                                       {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
-    fmt::print(stderr, "done: {:.0f} img/s, memory {}\n", speed_, megabytes(resident_bytes()));
+    if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
+    fmt::print(stderr, "memory {}\n", megabytes(resident_bytes()));
     fmt::print("{}\n", final_png.string());
   }
 
-  void draw_loss(const MetricsLog& metrics) const {
+  void draw_loss() const {
     data::PlotSeries loss{.name = "loss"};
-    for (const MetricsLog::Row& row : metrics.rows()) {
+    for (const MetricsLog::Row& row : metrics_->rows()) {
       loss.x.push_back(static_cast<double>(row.step));
       loss.y.push_back(row.loss);
     }
@@ -160,6 +201,7 @@ class Run {
   int64_t steps_per_epoch_, total_;
   RunDirectory folder_;
   diffusion::Trainer trainer_;
+  std::optional<MetricsLog> metrics_;
   std::map<std::string, std::string> settings_;
   double speed_ = 0;
 };
