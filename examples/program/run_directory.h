@@ -13,9 +13,9 @@ namespace imago::program {
 namespace fs = std::filesystem;
 
 struct RunOptions {
-  std::string output_dir;    // empty: default_dir, or default_dir-2, -3, ... whatever is free
-  std::string default_dir;   // runs/mnist-ddpm
-  std::string resume;        // empty, "latest", or the path of a checkpoint
+  std::string output_dir = {};    // empty: default_dir, or default_dir-2, -3, ... whatever is free
+  std::string default_dir = {};   // runs/mnist-ddpm
+  std::string resume = {};        // empty, "latest", or the path of a checkpoint
   bool overwrite = false;    // the run that is in output_dir may be thrown away
 };
 

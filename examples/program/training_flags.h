@@ -27,9 +27,9 @@ struct TrainingFlags {
   int64_t checkpointing_steps = 500;
   int64_t checkpoints_total_limit = 2;
 
-  std::string output_dir;
+  std::string output_dir = {};
   bool overwrite_output_dir = false;
-  std::string resume_from_checkpoint;
+  std::string resume_from_checkpoint = {};
   uint64_t seed = 0;
   int threads = 0;  // 0: all
   double log_every = 10;
