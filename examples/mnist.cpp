@@ -30,7 +30,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The defaults are for a person who waits in front of two processors: one epoch in small steps, and a small network.
+// The defaults are for a person who waits in front of two processors: a small network, and less than one epoch.
+constexpr int64_t kPatientSteps = 1500;
 struct Flags {
   std::string recipe = "ddpm", data = "auto";
   program::TrainingFlags training = {.train_batch_size = 32, .learning_rate = 1.5e-3};
@@ -175,6 +176,7 @@ int main(int argc, char** argv) {
   add_flags(app, flags);
   return program::run(app, argc, argv, [&] {
     if (flags.recipe == "corrupt") set_course_defaults(app, flags.training);
+    else if (app.count("--num-epochs") + app.count("--max-train-steps") == 0) flags.training.max_train_steps = kPatientSteps;
     const data::MnistSource source = data::find_mnist(flags.data, data::fetch_mnist_by(IMAGO_SOURCE_DIR "/scripts/fetch_mnist.cmake"));
     fmt::print(stderr, "{}\n", source.sentence);
     const data::ImageDataset digits = source.load(data::MnistPart::train);
