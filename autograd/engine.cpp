@@ -1,5 +1,6 @@
-// The backward pass. A node's gradient is complete when every node that was made later has been processed, because an
-// operation's inputs exist before its output. So: always take the youngest node that has a gradient.
+// The backward pass. A node's gradient is complete when every node that was made later has been
+// processed, because an operation's inputs exist before its output. So: always take the youngest
+// node that has a gradient.
 #include <queue>
 
 #include "autograd/variable.h"
@@ -8,10 +9,12 @@
 namespace imago {
 namespace {
 
-// node.grad += g, the only place where gradients are added. A sum is written in place where nobody else can see it.
+// node.grad += g, the only place where gradients are added. A sum is written in place where nobody
+// else can see it.
 void accumulate(Node& node, const Tensor& g) {
   if (!node.grad.defined()) {
-    // What a leaf keeps after backward is its own: an addition, say, hands the same dy to both of its inputs.
+    // What a leaf keeps after backward is its own: an addition, say, hands the same dy to both of
+    // its inputs.
     const bool leaf = node.inputs.empty();
     node.grad = leaf && !g.unique() ? g.clone() : g;
     return;
@@ -22,8 +25,8 @@ void accumulate(Node& node, const Tensor& g) {
 
 void check_gradient(const Node& from, size_t i, const Node& input, const Tensor& g) {
   IMAGO_CHECK(g.defined(), from.op, ": backward gave no gradient for input ", i);
-  IMAGO_CHECK(g.shape() == input.shape && g.dtype() == input.dtype, from.op, ": gradient of input ", i, " must be ",
-              input.shape, " ", input.dtype, ", got ", g.shape(), " ", g.dtype());
+  IMAGO_CHECK(g.shape() == input.shape && g.dtype() == input.dtype, from.op, ": gradient of input ",
+              i, " must be ", input.shape, " ", input.dtype, ", got ", g.shape(), " ", g.dtype());
 }
 
 struct Younger {
@@ -32,20 +35,22 @@ struct Younger {
   }
 };
 
-using Queue = std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Younger>;
+using Queue =
+    std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Younger>;
 
 // Calls the node's closure and hands its gradients on; newly reached nodes join the queue.
 void step(Node& node, bool retain_graph, Queue& queue) {
   const Tensor dy = std::exchange(node.grad, Tensor());
   IMAGO_CHECK(!node.used, "backward: the graph through ", node.op,
-              " has already been used and released; run the forward pass again, or pass retain_graph to the first call");
+              " has already been used and released; run the forward pass again, or pass "
+              "retain_graph to the first call");
   Needs need;
   for (size_t i = 0; i < node.inputs.size(); ++i) need[i] = node.inputs[i] != nullptr;
   const Backward backward = retain_graph ? node.backward : std::exchange(node.backward, nullptr);
   node.used = !retain_graph;
   const Grads grads = backward(dy, need);
-  IMAGO_CHECK(grads.size() == node.inputs.size(), node.op, ": backward must return ", node.inputs.size(),
-              " gradients, got ", grads.size());
+  IMAGO_CHECK(grads.size() == node.inputs.size(), node.op, ": backward must return ",
+              node.inputs.size(), " gradients, got ", grads.size());
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!need[i]) continue;
     const std::shared_ptr<Node>& input = node.inputs[i];
@@ -66,10 +71,12 @@ void Variable::backward(bool retain_graph) const {
 }
 
 void Variable::backward(const Tensor& seed, bool retain_graph) const {
-  IMAGO_CHECK(requires_grad(), "backward: the variable has no history: none of the inputs it was made from requires a "
-              "gradient, or it was made under NoGrad");
-  IMAGO_CHECK(seed.shape() == shape() && seed.dtype() == dtype(), "backward: seed must be ", shape(), " ", dtype(),
-              ", got ", seed.shape(), " ", seed.dtype());
+  IMAGO_CHECK(
+      requires_grad(),
+      "backward: the variable has no history: none of the inputs it was made from requires a "
+      "gradient, or it was made under NoGrad");
+  IMAGO_CHECK(seed.shape() == shape() && seed.dtype() == dtype(), "backward: seed must be ",
+              shape(), " ", dtype(), ", got ", seed.shape(), " ", seed.dtype());
   if (node()->inputs.empty()) return accumulate(*node(), seed);
 
   Queue queue;

@@ -1,5 +1,6 @@
-// The index of every differentiable function. Each is defined in autograd/functions/<op>.cpp, its checks and its exact
-// contract stand in kernels/<op>.h. Images are (N, H, W, C). Undefined Variables stand for absent optional inputs.
+// The index of every differentiable function. Each is defined in autograd/functions/<op>.cpp, its
+// checks and its exact contract stand in kernels/<op>.h. Images are (N, H, W, C). Undefined
+// Variables stand for absent optional inputs.
 #pragma once
 
 #include <initializer_list>
@@ -28,17 +29,21 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias 
 Variable matmul(const Variable& a, const Variable& b, const MatmulOptions& options = {});
 // Over the last axis.
 Variable softmax(const Variable& x);
-// softmax(q k^T / sqrt(d)) v per head; q (N, T, C), k and v (N, S, C), head j owns channels [j*d, (j+1)*d), d = C/heads.
+// softmax(q k^T / sqrt(d)) v per head; q (N, T, C), k and v (N, S, C), head j owns channels [j*d,
+// (j+1)*d), d = C/heads.
 Variable attention(const Variable& q, const Variable& k, const Variable& v, int64_t heads);
 // Rows of weight (V, C); ids i32 or i64 of any shape -> ids.shape + (C).
 Variable embedding(const Tensor& ids, const Variable& weight);
 
 // ---- normalisation ----
 
-// Over each of `groups` channel groups of x (N, ..., C); weight, bias (C). activation is none or silu.
-Variable group_norm(const Variable& x, const Variable& weight, const Variable& bias, const GroupNormOptions& options);
+// Over each of `groups` channel groups of x (N, ..., C); weight, bias (C). activation is none or
+// silu.
+Variable group_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                    const GroupNormOptions& options);
 // Over the last axis; weight, bias (C).
-Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double eps = 1e-5);
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                    double eps = 1e-5);
 
 // ---- element by element ----
 
@@ -70,7 +75,8 @@ inline Variable operator+(const Variable& x, double a) { return scale(x, 1, a); 
 inline Variable operator-(const Variable& x, double a) { return scale(x, 1, -a); }
 inline Variable operator-(const Variable& x) { return scale(x, -1); }
 
-// Zeroes each element with probability p and divides the rest by 1 - p; the mask is drawn again in backward.
+// Zeroes each element with probability p and divides the rest by 1 - p; the mask is drawn again in
+// backward.
 Variable dropout(const Variable& x, double p, const RandomKey& key);
 
 // ---- reductions and losses ----
@@ -81,17 +87,20 @@ Variable sum(const Variable& x, std::span<const int> axes, bool keep_dims = fals
 Variable mean(const Variable& x);
 Variable mean(const Variable& x, std::span<const int> axes, bool keep_dims = false);
 
-// Mean over all elements of weight[n] * loss(prediction - target): a scalar. weight (N) is optional and constant.
+// Mean over all elements of weight[n] * loss(prediction - target): a scalar. weight (N) is optional
+// and constant.
 Variable mse_loss(const Variable& prediction, const Tensor& target, const Tensor& weight = {});
 Variable l1_loss(const Variable& prediction, const Tensor& target, const Tensor& weight = {});
-Variable huber_loss(const Variable& prediction, const Tensor& target, double delta = 1, const Tensor& weight = {});
+Variable huber_loss(const Variable& prediction, const Tensor& target, double delta = 1,
+                    const Tensor& weight = {});
 
 // ---- images ----
 
 Variable upsample_nearest(const Variable& x);  // (N, H, W, C) -> (N, 2H, 2W, C)
 Variable avg_pool2d(const Variable& x, int64_t kernel, int64_t stride);
 Variable max_pool2d(const Variable& x, int64_t kernel, int64_t stride);
-// (N, H, W, C) -> (N, H/r, W/r, C*r*r) and back; channel order is torch's: c*r*r + (row in block)*r + column.
+// (N, H, W, C) -> (N, H/r, W/r, C*r*r) and back; channel order is torch's: c*r*r + (row in block)*r
+// + column.
 Variable pixel_unshuffle(const Variable& x, int64_t r);
 Variable pixel_shuffle(const Variable& x, int64_t r);
 // Zeros around the image.

@@ -33,14 +33,17 @@ double gradient_error(const Function& f, const std::vector<Tensor>& inputs, doub
   if (!std::isfinite(dot(dy, y.value()))) return INFINITY;
   double worst = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Tensor d = randn(inputs[i].shape(), {.seed = 2, .stream = static_cast<uint32_t>(i)}, DType::f64);
+    const Tensor d =
+        randn(inputs[i].shape(), {.seed = 2, .stream = static_cast<uint32_t>(i)}, DType::f64);
     const auto at = [&](double a) {
       std::vector<Variable> point;
-      for (size_t j = 0; j < inputs.size(); ++j) point.emplace_back(i == j ? moved(inputs[j], a, d) : inputs[j]);
+      for (size_t j = 0; j < inputs.size(); ++j)
+        point.emplace_back(i == j ? moved(inputs[j], a, d) : inputs[j]);
       return dot(dy, f(point).value());
     };
     IMAGO_CHECK(at(0) == dot(dy, y.value()), "gradient_error: the function is not deterministic");
-    const double numeric = (at(h) - at(-h)) / (2 * h), analytic = leaves[i].grad().defined() ? dot(leaves[i].grad(), d) : 0;
+    const double numeric = (at(h) - at(-h)) / (2 * h),
+                 analytic = leaves[i].grad().defined() ? dot(leaves[i].grad(), d) : 0;
     const double gap = std::abs(numeric - analytic) / (std::abs(numeric) + 1e-2);
     worst = std::isfinite(gap) ? std::max(worst, gap) : INFINITY;
   }

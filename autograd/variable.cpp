@@ -18,8 +18,8 @@ NoGrad::~NoGrad() { enabled = before_; }
 
 Node::Node() : sequence(next_sequence.fetch_add(1, std::memory_order_relaxed)) {}
 
-// A chain of nodes would destroy itself recursively, one stack frame per operation. Nodes that die here are put on a
-// list instead, and the outermost destructor empties it.
+// A chain of nodes would destroy itself recursively, one stack frame per operation. Nodes that die
+// here are put on a list instead, and the outermost destructor empties it.
 Node::~Node() {
   thread_local std::vector<std::shared_ptr<Node>>* doomed = nullptr;
   if (doomed) {
@@ -38,8 +38,8 @@ Node::~Node() {
 
 Variable::Variable(Tensor value, bool requires_grad) {
   if (!value.defined()) return;
-  IMAGO_CHECK(!requires_grad || is_floating(value.dtype()), "Variable: only floating-point tensors have gradients, got ",
-              value.dtype());
+  IMAGO_CHECK(!requires_grad || is_floating(value.dtype()),
+              "Variable: only floating-point tensors have gradients, got ", value.dtype());
   state_ = std::make_shared<State>();
   if (requires_grad) {
     state_->node = std::make_shared<Node>();
@@ -49,28 +49,34 @@ Variable::Variable(Tensor value, bool requires_grad) {
   state_->value = std::move(value);
 }
 
+void Variable::fail_undefined() { fail("Variable: is undefined and has no value"); }
+
 Tensor Variable::grad() const { return requires_grad() ? state_->node->grad : Tensor(); }
 
 void Variable::zero_grad() {
   if (!requires_grad()) return;
   Node& node = *state_->node;
-  if (node.grad_bound) node.grad.fill(0);
-  else node.grad = {};
+  if (node.grad_bound)
+    node.grad.fill(0);
+  else
+    node.grad = {};
 }
 
 void Variable::set_value(Tensor value) {
-  IMAGO_CHECK(defined() && value.defined(), "set_value: the variable and the value must be defined");
-  IMAGO_CHECK(value.shape() == shape() && value.dtype() == dtype(), "set_value: value must be ", shape(), " ", dtype(),
-              ", got ", value.shape(), " ", value.dtype());
-  IMAGO_CHECK(!requires_grad() || state_->node->inputs.empty(), "set_value: only leaves can be set, this is the result of ",
-              state_->node->op);
+  IMAGO_CHECK(defined() && value.defined(),
+              "set_value: the variable and the value must be defined");
+  IMAGO_CHECK(value.shape() == shape() && value.dtype() == dtype(), "set_value: value must be ",
+              shape(), " ", dtype(), ", got ", value.shape(), " ", value.dtype());
+  IMAGO_CHECK(!requires_grad() || state_->node->inputs.empty(),
+              "set_value: only leaves can be set, this is the result of ", state_->node->op);
   state_->value = std::move(value);
 }
 
 void Variable::bind_grad(Tensor grad) {
-  IMAGO_CHECK(requires_grad() && state_->node->inputs.empty(), "bind_grad: only leaves that require a gradient have a home for it");
-  IMAGO_CHECK(grad.shape() == shape() && grad.dtype() == dtype(), "bind_grad: grad must be ", shape(), " ", dtype(),
-              ", got ", grad.shape(), " ", grad.dtype());
+  IMAGO_CHECK(requires_grad() && state_->node->inputs.empty(),
+              "bind_grad: only leaves that require a gradient have a home for it");
+  IMAGO_CHECK(grad.shape() == shape() && grad.dtype() == dtype(), "bind_grad: grad must be ",
+              shape(), " ", dtype(), ", got ", grad.shape(), " ", grad.dtype());
   state_->node->grad = std::move(grad);
   state_->node->grad_bound = true;
 }
@@ -80,7 +86,8 @@ Variable record(const char* op, Tensor y, const std::vector<Variable>& inputs, B
   bool wanted = false;
   for (const Variable& v : inputs) wanted |= v.requires_grad();
   if (!wanted || !grad_enabled()) return out;
-  IMAGO_CHECK(inputs.size() <= Needs().size(), op, ": at most ", Needs().size(), " inputs, got ", inputs.size());
+  IMAGO_CHECK(inputs.size() <= Needs().size(), op, ": at most ", Needs().size(), " inputs, got ",
+              inputs.size());
   auto node = std::make_shared<Node>();
   node->op = op;
   node->shape = out.shape();

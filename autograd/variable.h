@@ -26,7 +26,11 @@ class Variable {
   Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return state_ != nullptr; }
-  const Tensor& value() const { return state_->value; }
+  // Throws if this is undefined, as does everything below that asks for the value.
+  const Tensor& value() const {
+    if (!state_) [[unlikely]] fail_undefined();
+    return state_->value;
+  }
   const Shape& shape() const { return value().shape(); }
   int rank() const { return value().rank(); }
   int64_t dim(int i) const { return value().dim(i); }
@@ -54,9 +58,13 @@ class Variable {
   // The same from a given gradient of this, of this shape and type.
   void backward(const Tensor& seed, bool retain_graph = false) const;
 
-  const std::shared_ptr<Node>& node() const { return state_->node; }
+  const std::shared_ptr<Node>& node() const {
+    if (!state_) [[unlikely]] fail_undefined();
+    return state_->node;
+  }
 
  private:
+  [[noreturn]] static void fail_undefined();
   friend Variable record(const char*, Tensor, const std::vector<Variable>&, Backward);
   struct State {
     Tensor value;

@@ -9,7 +9,8 @@ foreach(library ${libraries})
   string(REPLACE imago_ "" folder ${library})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/imago
           FILES_MATCHING PATTERN "*.h" PATTERN "*.def"
-          PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN kernels/simt EXCLUDE PATTERN kernels/math.h EXCLUDE)
+          PATTERN kernels/cpu EXCLUDE PATTERN kernels/cuda EXCLUDE PATTERN kernels/simt EXCLUDE
+          PATTERN kernels/math.h EXCLUDE)
 endforeach()
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/imago)
@@ -20,4 +21,5 @@ find_dependency(Threads)
 include(\${CMAKE_CURRENT_LIST_DIR}/imagoTargets.cmake)
 ")
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/imagoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/imagoConfig.cmake ${PROJECT_BINARY_DIR}/imagoConfigVersion.cmake DESTINATION ${package})
+install(FILES ${PROJECT_BINARY_DIR}/imagoConfig.cmake ${PROJECT_BINARY_DIR}/imagoConfigVersion.cmake
+        DESTINATION ${package})

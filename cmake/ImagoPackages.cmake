@@ -1,5 +1,5 @@
-# The header-only packages that imago builds with. They are looked up as plain headers, so that a folder of headers (named
-# by CMAKE_PREFIX_PATH) serves as well as Debian's packages.
+# The header-only packages that imago builds with. They are looked up as plain headers, so that a folder of headers
+# (named by CMAKE_PREFIX_PATH) serves as well as Debian's packages.
 include_guard()
 
 function(imago_header_package target header debian)
@@ -24,8 +24,8 @@ if(IMAGO_TESTS)
   if(imago_catch_INCLUDE_DIR)
     imago_header_package(imago_catch catch2/catch.hpp catch2)
   else()
-    message(WARNING "The tests are left out: they need Catch2 2.x (catch2/catch.hpp), and no newer one. It is the package "
-                    "catch2 of Debian 12 and Ubuntu 22.04.")
+    message(WARNING "The tests are left out: they need Catch2 2.x (catch2/catch.hpp), and no newer one. It is the "
+                    "package catch2 of Debian 12 and Ubuntu 22.04.")
     set(IMAGO_TESTS OFF)
   endif()
 endif()

@@ -19,8 +19,8 @@ endif()
 
 function(imago_library folder)
   cmake_parse_arguments(arg "" "" "SOURCES;LINKS;USES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp ${PROJECT_SOURCE_DIR}/${folder}/functions/*.cpp
-       ${PROJECT_SOURCE_DIR}/${folder}/optim/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp
+       ${PROJECT_SOURCE_DIR}/${folder}/functions/*.cpp ${PROJECT_SOURCE_DIR}/${folder}/optim/*.cpp)
   add_library(imago_${folder} STATIC ${sources} ${arg_SOURCES})
   target_link_libraries(imago_${folder} PUBLIC ${arg_LINKS})
   foreach(package imago_options ${arg_USES})  # nothing that a user of the library has to know about
@@ -33,13 +33,13 @@ function(imago_library folder)
   set_property(GLOBAL APPEND PROPERTY IMAGO_LIBRARIES imago_${folder})
 endfunction()
 
-# kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too: its
-# templates must not be shared between instruction sets either.
+# kernels/cpu, once per instruction set, each in a namespace of its own (see kernels/cpu/isa.h). Eigen is renamed too:
+# its templates must not be shared between instruction sets either.
 file(GLOB cpu_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*.cpp)
-# Here a * b + c may become one instruction (so normal numbers, see core/philox.h, are not drawn here). It has to be said
-# per source, because the options of a source come behind those that imago_options brings.
+# Here a * b + c may become one instruction (so normal numbers, see core/philox.h, are not drawn here). It has to be
+# said per source, because the options of a source come behind those that imago_options brings.
 set_source_files_properties(${cpu_kernels} PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
-# Optimised in debug builds too, or inline functions would be left behind; less under sanitizers, for the compiler's sake.
+# Optimised in debug builds too, or inline functions would be left behind; less under sanitizers, for the compiler.
 set(optimisation -O3)
 if(IMAGO_SANITIZE)
   set(optimisation -O1)

@@ -9,7 +9,8 @@
 
 #include "core/check.h"
 
-// Under AddressSanitizer the bytes that nobody asked for, and the blocks that nobody uses, must not be touched.
+// Under AddressSanitizer the bytes that nobody asked for, and the blocks that nobody uses, must not
+// be touched.
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #else
@@ -20,7 +21,8 @@
 namespace imago {
 namespace {
 
-// Four size classes between two powers of two: at most a quarter is wasted, and sizes that differ a little share blocks.
+// Four size classes between two powers of two: at most a quarter is wasted, and sizes that differ a
+// little share blocks.
 size_t size_class(size_t bytes) {
   if (bytes <= 256) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   const size_t step = std::bit_floor(bytes - 1) / 4;
@@ -44,7 +46,8 @@ class CachingAllocator {
         trim_locked();
         memory = std::aligned_alloc(kAlignment, size);
       }
-      IMAGO_CHECK(memory, "out of memory on cpu: asked for ", size, " bytes while ", stats_.in_use, " are in use");
+      IMAGO_CHECK(memory, "out of memory on cpu: asked for ", size, " bytes while ", stats_.in_use,
+                  " are in use");
       blocks.reserve(blocks.size() + 1 + outstanding_[size]++);  // so that release() cannot throw
     }
     stats_.in_use += size;

@@ -10,7 +10,7 @@ namespace imago {
 
 enum class DType : uint8_t { f32, f64, bf16, i32, i64, u8 };
 
-// The upper half of an f32: storage only, arithmetic happens in float. Conversion rounds to nearest even, NaN stays NaN.
+// The upper half of an f32: storage only, arithmetic is in float. Conversion rounds to nearest even and keeps NaN.
 struct bfloat16 {
   uint16_t bits = 0;
 

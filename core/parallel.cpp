@@ -3,12 +3,15 @@
 #include <sched.h>
 
 #include <atomic>
+#include <cmath>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/check.h"
@@ -18,9 +21,23 @@ namespace {
 
 thread_local bool inside_task = false;
 
-// One call of parallel_run. It lives on the caller's stack; workers join and leave it under the pool's mutex.
+// This thread runs tasks while it lives.
+class InsideTask {
+ public:
+  InsideTask() : before_(std::exchange(inside_task, true)) {}
+  ~InsideTask() { inside_task = before_; }
+  InsideTask(const InsideTask&) = delete;
+  InsideTask& operator=(const InsideTask&) = delete;
+
+ private:
+  const bool before_;
+};
+
+// One call of parallel_run. It lives on the caller's stack; workers join and leave it under the
+// pool's mutex.
 struct Job {
-  Job(int64_t tasks, void (*task)(void*, int64_t), void* context) : tasks(tasks), task(task), context(context) {}
+  Job(int64_t tasks, void (*task)(void*, int64_t), void* context)
+      : tasks(tasks), task(task), context(context) {}
 
   const int64_t tasks;
   void (*const task)(void*, int64_t);
@@ -31,7 +48,7 @@ struct Job {
   std::mutex error_mutex;
 
   void work() {
-    inside_task = true;
+    const InsideTask scope;
     for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) {
       try {
         task(context, i);
@@ -41,7 +58,6 @@ struct Job {
         next.store(tasks, std::memory_order_relaxed);
       }
     }
-    inside_task = false;
   }
 };
 
@@ -66,7 +82,8 @@ class Pool {
     const int64_t helpers = std::min<int64_t>(job.tasks - 1, static_cast<int64_t>(workers_.size()));
     for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
     job.work();
-    // Whoever has not woken up by now is not needed any more; only workers that are inside are waited for.
+    // Whoever has not woken up by now is not needed any more; only workers that are inside are
+    // waited for.
     std::unique_lock lock(mutex_);
     job_ = nullptr;
     left_.wait(lock, [&] { return job.workers == 0; });
@@ -85,7 +102,9 @@ class Pool {
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      wake_.wait(lock, [&] { return stop_ || (job_ && job_->next.load(std::memory_order_relaxed) < job_->tasks); });
+      wake_.wait(lock, [&] {
+        return stop_ || (job_ && job_->next.load(std::memory_order_relaxed) < job_->tasks);
+      });
       if (stop_) return;
       Job& job = *job_;
       ++job.workers;
@@ -103,16 +122,26 @@ class Pool {
   std::vector<std::thread> workers_;
 };
 
+// What the quota of this process's control group (version 2) is worth in processors.
+int quota_threads() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");  // "max 100000", or both in microseconds
+  double quota = 0, period = 0;
+  if (!(file >> quota >> period) || quota <= 0 || period <= 0) return kMaxThreads;
+  return static_cast<int>(std::clamp(std::ceil(quota / period), 1.0, double{kMaxThreads}));
+}
+
 int default_threads() {
   if (const char* text = std::getenv("IMAGO_THREADS")) {
     const int n = std::atoi(text);
-    IMAGO_CHECK(n >= 1 && n <= kMaxThreads, "IMAGO_THREADS: must be a number from 1 to ", kMaxThreads, ", got '", text, "'");
+    IMAGO_CHECK(n >= 1 && n <= kMaxThreads, "IMAGO_THREADS: must be a number from 1 to ",
+                kMaxThreads, ", got '", text, "'");
     return n;
   }
   cpu_set_t set;
-  const int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
-                                                            : static_cast<int>(std::thread::hardware_concurrency());
-  return std::clamp(n, 1, kMaxThreads);
+  const int n = sched_getaffinity(0, sizeof set, &set) == 0
+                    ? CPU_COUNT(&set)
+                    : static_cast<int>(std::thread::hardware_concurrency());
+  return std::clamp(n, 1, quota_threads());
 }
 
 // Read without the pool's mutex, so that a task may ask.
@@ -121,7 +150,8 @@ std::atomic<int>& wanted_threads() {
   return count;
 }
 
-std::mutex pool_mutex;  // one parallel region at a time; a second caller's thread runs its region alone
+// One parallel region at a time; a second caller's thread runs its region alone.
+std::mutex pool_mutex;
 Pool& pool() {
   static std::unique_ptr<Pool> p;
   if (!p || p->threads() != thread_count()) {
@@ -136,8 +166,8 @@ Pool& pool() {
 int thread_count() { return wanted_threads().load(std::memory_order_relaxed); }
 
 void set_thread_count(int count) {
-  IMAGO_CHECK(count >= 1 && count <= kMaxThreads, "set_thread_count: count must be from 1 to ", kMaxThreads, ", got ",
-              count);
+  IMAGO_CHECK(count >= 1 && count <= kMaxThreads, "set_thread_count: count must be from 1 to ",
+              kMaxThreads, ", got ", count);
   IMAGO_CHECK(!inside_task, "set_thread_count: must not be called inside a parallel region");
   const std::lock_guard lock(pool_mutex);
   wanted_threads() = count;  // the next region finds a pool of this size
@@ -147,6 +177,7 @@ void parallel_run(int64_t tasks, void (*task)(void*, int64_t), void* context) {
   if (tasks <= 0) return;
   std::unique_lock lock(pool_mutex, std::defer_lock);
   if (tasks == 1 || inside_task || thread_count() == 1 || !lock.try_lock()) {
+    const InsideTask scope;
     for (int64_t i = 0; i < tasks; ++i) task(context, i);
     return;
   }

@@ -8,15 +8,15 @@
 
 namespace imago {
 
-// Threads that parallel_for may use, the calling one included. At first $IMAGO_THREADS, or else the number of processors
-// that this process may run on.
+// Threads that parallel_for may use, the calling one included. At first $IMAGO_THREADS, or else the processors that
+// this process may run on, and no more than its control group's share of CPU time is worth.
 int thread_count();
-// Throws unless count is from 1 to kMaxThreads, and inside a parallel region. Waits for other threads' regions to end.
+// Throws unless count is from 1 to kMaxThreads, and inside any region, serial ones too. Waits for others' to end.
 inline constexpr int kMaxThreads = 1024;
 void set_thread_count(int count);
 
-// Calls task(context, i) for every i in [0, tasks), on any thread, in any order; returns when all are done. Rethrows the
-// first exception. Inside a task it runs serially.
+// Calls task(context, i) for every i in [0, tasks), on any thread, in any order; returns when all are done.
+// Rethrows the first exception. Inside a task it runs serially.
 void parallel_run(int64_t tasks, void (*task)(void* context, int64_t i), void* context);
 
 // f(i) for every i in [0, n). Results must not depend on the order: each i owns its own output.

@@ -14,8 +14,9 @@ void require_host(const Tensor& out, const char* op) {
   IMAGO_CHECK(out.device() == Device::cpu, op, ": tensor must be on cpu, got ", out.device());
 }
 
-// Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block. Whole blocks have a
-// loop of their own, without branches, that the compiler turns into vector code.
+// Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block.
+// Whole blocks have a loop of their own, without branches, that the compiler turns into vector
+// code.
 template <typename Draw, typename Write>
 void for_elements(int64_t begin, int64_t end, uint64_t first, Draw draw, Write write) {
   int64_t i = begin;
@@ -38,7 +39,8 @@ void for_elements(int64_t begin, int64_t end, uint64_t first, Draw draw, Write w
 // The same over [0, n), in parallel.
 template <typename Draw, typename Write>
 void for_blocks(int64_t n, uint64_t first, Draw draw, Write write) {
-  parallel_chunks(n, kGrain, [&](int64_t begin, int64_t end) { for_elements(begin, end, first, draw, write); });
+  parallel_chunks(
+      n, kGrain, [&](int64_t begin, int64_t end) { for_elements(begin, end, first, draw, write); });
 }
 
 struct Four {
@@ -53,8 +55,9 @@ struct Four {
 
 template <typename T>
 void draw(T* out, int64_t n, const RandomKey& key, uint64_t first) {
-  for_elements(0, n, first, [&](uint64_t block) { return four_normals(key, block); },
-               [=](int64_t i, float z) { out[i] = z; });
+  for_elements(
+      0, n, first, [&](uint64_t block) { return four_normals(key, block); },
+      [=](int64_t i, float z) { out[i] = z; });
 }
 
 template <typename Draw, typename Map>
@@ -72,7 +75,8 @@ void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map m
 void fill_uniform(Tensor& out, const RandomKey& key, double low, double high, uint64_t first) {
   const auto draw = [&](uint64_t block) {
     const Philox4 w = random_words(key, block);
-    return Four{{uniform_from(w.v[0]), uniform_from(w.v[1]), uniform_from(w.v[2]), uniform_from(w.v[3])}};
+    return Four{
+        {uniform_from(w.v[0]), uniform_from(w.v[1]), uniform_from(w.v[2]), uniform_from(w.v[3])}};
   };
   const float a = static_cast<float>(low), range = static_cast<float>(high - low);
   fill_floating(out, "fill_uniform", first, draw, [=](float u) { return u * range + a; });
@@ -80,12 +84,17 @@ void fill_uniform(Tensor& out, const RandomKey& key, double low, double high, ui
 
 void fill_normal(Tensor& out, const RandomKey& key, double stddev, uint64_t first) {
   const float scale = static_cast<float>(stddev);
-  fill_floating(out, "fill_normal", first, [&](uint64_t block) { return four_normals(key, block); },
-                [=](float z) { return z * scale; });
+  fill_floating(
+      out, "fill_normal", first, [&](uint64_t block) { return four_normals(key, block); },
+      [=](float z) { return z * scale; });
 }
 
-void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first) { draw(out, n, key, first); }
-void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) { draw(out, n, key, first); }
+void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first) {
+  draw(out, n, key, first);
+}
+void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) {
+  draw(out, n, key, first);
+}
 
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
   require_host(out, "fill_integers");
@@ -95,7 +104,9 @@ void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first)
     T* y = out.data<T>();
     for_blocks(
         out.numel(), first, [&](uint64_t block) { return random_words(key, block); },
-        [=](int64_t i, uint32_t w) { y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32); });
+        [=](int64_t i, uint32_t w) {
+          y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32);
+        });
   });
 }
 
@@ -118,11 +129,13 @@ Tensor randint(const Shape& shape, const RandomKey& key, int64_t n) {
 }
 
 std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key) {
-  IMAGO_CHECK(n >= 0 && n <= int64_t{1} << 31, "random_permutation: n must be in [0, 2^31], got ", n);
+  IMAGO_CHECK(n >= 0 && n <= int64_t{1} << 31, "random_permutation: n must be in [0, 2^31], got ",
+              n);
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t i = n - 1; i > 0; --i)
-    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(integer_at(key, static_cast<uint64_t>(i), i + 1))]);
+    std::swap(order[static_cast<size_t>(i)],
+              order[static_cast<size_t>(integer_at(key, static_cast<uint64_t>(i), i + 1))]);
   return order;
 }
 

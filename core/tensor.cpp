@@ -1,7 +1,9 @@
 #include "core/tensor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace imago {
 namespace {
@@ -12,12 +14,26 @@ void visit_any(DType dtype, const char* op, F&& f) {
   visit<float, double, bfloat16, int32_t, int64_t, uint8_t>(dtype, op, f);
 }
 
+// The integer towards zero from x; the nearest one that T has if that is not in T; 0 for NaN.
+template <typename T>
+T truncate(double x) {
+  using Limits = std::numeric_limits<T>;
+  if (std::isnan(x)) return 0;
+  // 2^k is a double for every k, so `end` is exact where double(max) would be rounded up.
+  const double end = 2.0 * static_cast<double>(Limits::max() / 2 + 1);
+  if (x >= end) return Limits::max();
+  if (x <= static_cast<double>(Limits::min())) return Limits::min();
+  return static_cast<T>(x);
+}
+
 template <typename To, typename From>
 To convert(From value) {
   if constexpr (std::is_same_v<From, bfloat16>) {
     return convert<To>(static_cast<float>(value));
   } else if constexpr (std::is_same_v<To, bfloat16>) {
     return bfloat16(static_cast<float>(value));
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    return truncate<To>(value);
   } else {
     return static_cast<To>(value);
   }

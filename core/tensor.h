@@ -70,13 +70,13 @@ class Tensor {
   // `shape` elements from element `offset` on, the same memory: how parameters live in one flat arena.
   Tensor view(int64_t offset, const Shape& shape) const;
   Tensor clone() const;
-  // A copy with another element type (f32 to bf16 rounds to nearest even; to integers truncates) or on another device;
-  // the tensor itself if nothing changes.
+  // A copy with another element type or on another device; the tensor itself if nothing changes. f32 to bf16 rounds to
+  // nearest even. Floating point to integers truncates; what is out of range becomes the nearest limit, NaN becomes 0.
   Tensor to(DType dtype) const;
   Tensor to(Device device) const;
 
   // In-place writes. They count as such for autograd, see Storage::version().
-  void fill(double value);
+  void fill(double value);  // converted as by to()
   void copy_from(const Tensor& other);  // same shape, any dtype
   void bump_version() const { if (storage_) storage_->bump_version(); }
   uint64_t version() const { return storage_ ? storage_->version() : 0; }

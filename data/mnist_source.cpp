@@ -1,8 +1,12 @@
 #include "data/mnist_source.h"
 
+#include <sys/wait.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <vector>
 
+#include "core/check.h"
 #include "data/synthetic_digits.h"
 
 namespace imago::data {
@@ -17,6 +21,13 @@ std::string shell_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// Whether Ctrl-C ended a command. While it runs, std::system() keeps the signal from this process.
+bool was_interrupted(int status) {
+  constexpr int kShellsWord = 128 + SIGINT;  // for a command that the signal killed
+  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+         (WIFEXITED(status) && WEXITSTATUS(status) == kShellsWord);
 }
 
 std::vector<fs::path> usual_folders() {
@@ -41,9 +52,11 @@ FetchMnist fetch_mnist_by(const fs::path& script) {
   return [script](const fs::path& folder) {
     const std::string destination = shell_quoted("-DDEST=" + folder.string());
     // What went wrong is told by the program, in its own words.
-    return std::system(
-               concat("cmake ", destination, " -P ", shell_quoted(script.string()), " 2>/dev/null")
-                   .c_str()) == 0;
+    const int status = std::system(
+        concat("cmake ", destination, " -P ", shell_quoted(script.string()), " 1>&2 2>/dev/null")
+            .c_str());
+    IMAGO_CHECK(!was_interrupted(status), "download interrupted");
+    return status == 0;
   };
 }
 

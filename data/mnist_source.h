@@ -12,8 +12,8 @@ namespace imago::data {
 // Downloads MNIST to the folder; whether that worked.
 using FetchMnist = std::function<bool(const std::filesystem::path& folder)>;
 
-// One that runs `cmake -P script`; empty where there is no such script. The script reports its
-// progress on standard output.
+// One that runs `cmake -P script`; empty where there is no such script. The script's progress goes
+// to standard error. Throws if Ctrl-C ends it: whoever stops a download wants nothing in its place.
 FetchMnist fetch_mnist_by(const std::filesystem::path& script);
 
 struct MnistSource {

@@ -7,6 +7,7 @@
 
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
+#include "nn/diffusers_version.h"
 #include "nn/state_dict.h"
 
 namespace imago::diffusion {
@@ -15,7 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr const char* kDiffusersVersion = "0.30.0";
 constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
 constexpr const char* kShardIndex = "diffusion_pytorch_model.safetensors.index.json";
 constexpr const char* kPickle = "diffusion_pytorch_model.bin";

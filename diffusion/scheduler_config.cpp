@@ -3,14 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
+#include "nn/diffusers_version.h"
 
 namespace imago::diffusion {
 namespace {
 
 using Json = nlohmann::json;
-
-// The version of diffusers whose files ours are like.
-constexpr const char* kDiffusersVersion = "0.30.0";
 
 template <typename E>
 struct Name {
@@ -83,7 +81,8 @@ const char* name_of(TimestepSpacing value) { return find_name(kTimestepSpacings,
 const char* name_of(VarianceType value) { return find_name(kVarianceTypes, value); }
 
 BetaSchedule beta_schedule(std::string_view name) {
-  return find_value(kBetaSchedules, "beta_schedule", name == "quad" ? "scaled_linear" : name);
+  return find_value(kBetaSchedules, "beta_schedule",
+                    name == "quad" || name == "quadratic" ? "scaled_linear" : name);
 }
 PredictionType prediction_type(std::string_view name) {
   return find_value(kPredictionTypes, "prediction_type", name);

@@ -51,7 +51,8 @@ const char* name_of(BetaSchedule value);
 const char* name_of(PredictionType value);
 const char* name_of(TimestepSpacing value);
 const char* name_of(VarianceType value);
-// By that name ("quad" is scaled_linear too). Throw when there is none, and say which there are.
+// By that name; scaled_linear is also "quad", as in the code of Ho et al., and "quadratic". Throw
+// when there is none, and say which there are.
 BetaSchedule beta_schedule(std::string_view name);
 PredictionType prediction_type(std::string_view name);
 TimestepSpacing timestep_spacing(std::string_view name);

@@ -5,6 +5,7 @@
 #include "autograd/functions.h"
 #include "autograd/no_grad.h"
 #include "core/random.h"
+#include "nn/training.h"
 
 namespace imago::diffusion {
 
@@ -36,6 +37,7 @@ SimpleScheduler::Batch SimpleScheduler::corrupted_batch(const Tensor& x0,
 
 Variable SimpleScheduler::training_loss(const std::function<Variable(const Variable& x)>& model,
                                         const Tensor& x0, const BatchKey& key) const {
+  const nn::Training training(key.seed, key.step);
   return mse_loss(model(corrupted_batch(x0, key).x), x0);
 }
 

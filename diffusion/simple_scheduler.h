@@ -22,7 +22,7 @@ class SimpleScheduler {
   };
   // The noise is uniform in [0, 1), as pixels are.
   Batch corrupted_batch(const Tensor& x0, const BatchKey& key) const;
-  // The mean squared error of model(x) against x0.
+  // The mean squared error of model(x), called in training mode, against x0.
   Variable training_loss(const std::function<Variable(const Variable& x)>& model, const Tensor& x0,
                          const BatchKey& key) const;
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "data/safetensors.h"
 #include "nn/optim/clip.h"
@@ -9,11 +10,14 @@
 namespace imago::diffusion {
 namespace {
 
-int64_t integer(const std::map<std::string, std::string>& metadata, const std::string& key, const std::string& file) {
+int64_t integer(const std::map<std::string, std::string>& metadata, const std::string& key,
+                const std::string& file) {
   const auto found = metadata.find(key);
   int64_t value = -1;
-  if (found != metadata.end()) std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
-  IMAGO_CHECK(value >= 0, file, ": not a trainer's checkpoint: its metadata has no number '", key, "'");
+  if (found != metadata.end())
+    std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+  IMAGO_CHECK(value >= 0, file, ": not a trainer's checkpoint: its metadata has no number '", key,
+              "'");
   return value;
 }
 
@@ -33,9 +37,10 @@ TrainStep Trainer::step(const Variable& loss) {
   arena_->zero_grad();
   loss.backward();
   const double no_limit = INFINITY;
-  const nn::GradientClip clip = nn::clip_grad_norm(*arena_, options_.max_grad_norm > 0 ? options_.max_grad_norm : no_limit);
-  IMAGO_CHECK(std::isfinite(clip.norm), "training: the gradient's norm at step ", steps() + 1, " is ", clip.norm,
-              "; a lower learning rate may help");
+  const nn::GradientClip clip =
+      nn::clip_grad_norm(*arena_, options_.max_grad_norm > 0 ? options_.max_grad_norm : no_limit);
+  IMAGO_CHECK(std::isfinite(clip.norm), "training: the gradient's norm at step ", steps() + 1,
+              " is ", clip.norm, "; a lower learning rate may help");
   const double lr = nn::learning_rate(options_.learning_rate, steps());
   optimizer_->step(lr, {.gradient_scale = clip.scale, .ema = ema_.get()});
   return {value, clip.norm, lr};
@@ -52,7 +57,8 @@ std::map<std::string, Tensor> Trainer::flat_state() const {
   return flat;
 }
 
-void Trainer::save(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) const {
+void Trainer::save(const std::filesystem::path& path,
+                   const std::map<std::string, std::string>& settings) const {
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const auto& [kind, flat] : flat_state())
     for (const nn::ParameterArena::Entry& entry : arena_->entries())
@@ -63,23 +69,36 @@ void Trainer::save(const std::filesystem::path& path, const std::map<std::string
   data::save_safetensors(path, tensors, metadata);
 }
 
-void Trainer::load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) {
+void Trainer::load(const std::filesystem::path& path,
+                   const std::map<std::string, std::string>& settings) {
   const data::SafetensorsFile file = data::SafetensorsFile::open(path);
   for (const auto& [key, value] : settings) {
     const auto found = file.metadata().find(key);
     const std::string saved = found == file.metadata().end() ? "nothing" : found->second;
-    IMAGO_CHECK(saved == value, path.string(), ": was saved with ", key, " ", saved, ", this run has ", value,
-                "; resume with the same flags or start a new run");
+    IMAGO_CHECK(saved == value, path.string(), ": was saved with ", key, " ", saved,
+                ", this run has ", value, "; resume with the same flags or start a new run");
   }
-  for (auto& [kind, flat] : flat_state())
+  // All of it is read and checked before any of it is used.
+  std::vector<std::pair<Tensor, Tensor>> copies;
+  std::set<std::string> wanted;
+  for (const auto& [kind, flat] : flat_state())
     for (const nn::ParameterArena::Entry& entry : arena_->entries()) {
-      const Tensor saved = file.load(kind + "/" + entry.name);
-      IMAGO_CHECK(saved.shape() == entry.shape && saved.dtype() == flat.dtype(), path.string(), ": ", kind, "/", entry.name,
-                  " must be ", entry.shape, " ", flat.dtype(), ", got ", saved.shape(), " ", saved.dtype());
-      nn::ParameterArena::part(flat, entry).copy_from(saved);
+      const std::string name = kind + "/" + entry.name;
+      const Tensor saved = file.load(name);
+      IMAGO_CHECK(saved.shape() == entry.shape && saved.dtype() == flat.dtype(), path.string(),
+                  ": ", name, " must be ", entry.shape, " ", flat.dtype(), ", got ", saved.shape(),
+                  " ", saved.dtype());
+      wanted.insert(name);
+      copies.emplace_back(nn::ParameterArena::part(flat, entry), saved);
     }
-  optimizer_->set_steps(integer(file.metadata(), "step", path.string()));
-  if (ema_) ema_->set_steps(integer(file.metadata(), "ema_step", path.string()));
+  for (const std::string& name : file.names())
+    IMAGO_CHECK(wanted.contains(name), path.string(), ": this run has no place for ", name,
+                "; resume with the same flags or start a new run");
+  const int64_t step = integer(file.metadata(), "step", path.string());
+  const int64_t ema_step = integer(file.metadata(), "ema_step", path.string());
+  for (auto& [mine, saved] : copies) mine.copy_from(saved);
+  optimizer_->set_steps(step);
+  if (ema_) ema_->set_steps(ema_step);
 }
 
 }  // namespace imago::diffusion

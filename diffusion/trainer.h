@@ -1,5 +1,5 @@
-// One training step after the other: backward, clipping, AdamW, the moving average, and what it takes to go on after a
-// break as if there had been none.
+// One training step after the other: backward, clipping, AdamW, the moving average, and what it
+// takes to go on after a break as if there had been none.
 #pragma once
 
 #include <filesystem>
@@ -19,7 +19,7 @@ namespace imago::diffusion {
 struct TrainerOptions {
   nn::LearningRateOptions learning_rate;
   nn::AdamWOptions adamw = {.weight_decay = 0};
-  double max_grad_norm = 1;            // 0: gradients are not clipped
+  double max_grad_norm = 1;           // 0: gradients are not clipped
   std::optional<nn::EmaOptions> ema;  // none: no average is kept
 };
 
@@ -32,8 +32,8 @@ class Trainer {
   // Moves the model's parameters into an arena of its own; the model must outlive the trainer.
   Trainer(const nn::Module& model, const TrainerOptions& options);
 
-  // Gradients of the loss, then one update of parameters and average. Throws, and changes nothing, if the loss or the
-  // gradient's norm is not finite.
+  // Gradients of the loss, then one update of parameters, moments and average. Throws, and leaves
+  // those three as they were, if the loss or the gradient's norm is not finite.
   TrainStep step(const Variable& loss);
 
   int64_t steps() const { return optimizer_->steps(); }  // updates so far
@@ -42,11 +42,13 @@ class Trainer {
   // While the result lives, the model has the weights to draw with: the average if there is one.
   std::unique_ptr<nn::EmaScope> averaged_weights();
 
-  // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file appears when it is
-  // complete.
-  void save(const std::filesystem::path& path, const std::map<std::string, std::string>& settings) const;
-  // Throws if the file is damaged, was saved with other settings, or is of another model; then the trainer must not be
-  // used any more.
+  // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file
+  // appears when it is complete.
+  void save(const std::filesystem::path& path,
+            const std::map<std::string, std::string>& settings) const;
+  // Throws, and leaves the trainer as it was, if the file is damaged, was saved with other settings,
+  // or does not have exactly the tensors that save() would write: it is of another model, say, or
+  // only one of the two keeps an average.
   void load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings);
 
  private:

@@ -4,6 +4,7 @@
 
 #include "autograd/functions.h"
 #include "core/random.h"
+#include "nn/training.h"
 
 namespace imago::diffusion {
 namespace {
@@ -52,6 +53,7 @@ TrainingBatch training_batch(const Scheduler& scheduler, const Tensor& x0, const
 Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, const Tensor& x0,
                        const BatchKey& key, const LossOptions& options) {
   const TrainingBatch batch = training_batch(scheduler, x0, key, options);
+  const nn::Training training(key.seed, key.step);
   const Variable prediction = model(batch.x_t, batch.t);
   switch (options.kind) {
     case LossKind::mse:

@@ -45,7 +45,8 @@ struct TrainingBatch {
 TrainingBatch training_batch(const Scheduler& scheduler, const Tensor& x0, const BatchKey& key,
                              const LossOptions& options = {});
 
-// A scalar, ready for backward(). x0 is (N, ...), f32 or f64.
+// A scalar, ready for backward(). x0 is (N, ...), f32 or f64. The model is called in training mode:
+// dropout drops, by the key's seed and step.
 Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, const Tensor& x0,
                        const BatchKey& key, const LossOptions& options = {});
 

@@ -16,14 +16,15 @@ Shape broadcast(BinaryOp op, const Shape& a, const Shape& b) {
   std::array<int64_t, kMaxRank> dims{};
   for (int i = kMaxRank - rank; i < kMaxRank; ++i) {
     const int64_t m = aligned(a, i), n = aligned(b, i);
-    IMAGO_CHECK(m == n || m == 1 || n == 1, name_of(op), ": shapes ", a, " and ", b, " do not broadcast");
+    IMAGO_CHECK(m == n || m == 1 || n == 1, name_of(op), ": shapes ", a, " and ", b,
+                " do not broadcast");
     dims[static_cast<size_t>(i - kMaxRank + rank)] = m == 1 ? n : m;
   }
   return Shape(std::span(dims.data(), static_cast<size_t>(rank)));
 }
 
-// Fills in rank (0 so far), extents and strides. An axis joins the one before it where either both operands go through or one of
-// them is repeated along both.
+// Fills in rank (0 so far), extents and strides. An axis joins the one before it where either both
+// operands go through or one of them is repeated along both.
 void plan(const Shape& a, const Shape& b, BinaryForward& p) {
   for (int i = 0; i < kMaxRank; ++i) {
     const int64_t m = aligned(a, i), n = aligned(b, i), extent = m == 1 ? n : m;
@@ -54,10 +55,14 @@ void plan(const Shape& a, const Shape& b, BinaryForward& p) {
 
 const char* name_of(BinaryOp op) {
   switch (op) {
-    case BinaryOp::add: return "add";
-    case BinaryOp::sub: return "sub";
-    case BinaryOp::mul: return "mul";
-    case BinaryOp::div: return "div";
+    case BinaryOp::add:
+      return "add";
+    case BinaryOp::sub:
+      return "sub";
+    case BinaryOp::mul:
+      return "mul";
+    case BinaryOp::div:
+      return "div";
   }
   return "?";
 }
@@ -68,7 +73,14 @@ Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   Tensor y(broadcast(op, a.shape(), b.shape()), a.dtype(), a.device());
   if (!y.numel()) return y;
   BinaryForward p{
-      .a = a.raw(), .b = b.raw(), .y = y.raw(), .rank = 0, .extent = {}, .a_stride = {}, .b_stride = {}, .op = op,
+      .a = a.raw(),
+      .b = b.raw(),
+      .y = y.raw(),
+      .rank = 0,
+      .extent = {},
+      .a_stride = {},
+      .b_stride = {},
+      .op = op,
       .dtype = a.dtype(),
   };
   plan(a.shape(), b.shape(), p);

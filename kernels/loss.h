@@ -1,4 +1,5 @@
-// Regression losses: one number for prediction and target of equal shape, with an optional constant weight per sample.
+// Regression losses: one number for prediction and target of equal shape, with an optional constant
+// weight per sample.
 #pragma once
 
 #include "core/tensor.h"
@@ -28,11 +29,13 @@ struct LossBackward {
 
 const char* name_of(LossKind kind);
 
-// f(d) is d^2, |d|, or d^2 / 2 up to |d| = delta and delta (|d| - delta / 2) from there on. Accumulated in double, in an
-// order that depends on the shape only. The result has rank 0; the mean over no elements is NaN. weight may be undefined.
-Tensor loss(LossKind kind, const Tensor& prediction, const Tensor& target, const Tensor& weight = {}, double delta = 1);
+// f(d) is d^2, |d|, or d^2 / 2 up to |d| = delta and delta (|d| - delta / 2) from there on.
+// Accumulated in double, in an order that depends on the shape only. The result has rank 0; the
+// mean over no elements is NaN. weight may be undefined.
+Tensor loss(LossKind kind, const Tensor& prediction, const Tensor& target,
+            const Tensor& weight = {}, double delta = 1);
 // The gradient with respect to prediction; dloss is the gradient of the scalar.
-Tensor loss_backward(LossKind kind, const Tensor& dloss, const Tensor& prediction, const Tensor& target,
-                     const Tensor& weight = {}, double delta = 1);
+Tensor loss_backward(LossKind kind, const Tensor& dloss, const Tensor& prediction,
+                     const Tensor& target, const Tensor& weight = {}, double delta = 1);
 
 }  // namespace imago::kernels

@@ -1,5 +1,5 @@
-// Elementary functions for kernels, in the namespace of the backend that is being compiled. On the CPU the float versions
-// are branch-free, so that loops over them become vector code; double goes to the standard library, for gradient checks.
+// Elementary functions for kernels, in the namespace of the backend that is being compiled. On the CPU those of float
+// are branch-free, so that loops over them become vector code; those of double, for gradient checks, are standard.
 #pragma once
 
 #include <bit>
@@ -10,7 +10,7 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
-// x with |x| cut to `limit`, NaN kept. It is done on the bits, with an integer minimum, because compilers turn the float
+// x with |x| cut to `limit`, NaN kept. It is done on the bits, with an integer minimum: compilers turn the float
 // comparison into branches and continue each of them with a constant: slow, and full of denormals.
 IMAGO_HOST_DEVICE inline float clamp_magnitude(float x, float limit) {
   const int32_t bits = std::bit_cast<int32_t>(x), size = bits & 0x7fffffff, most = std::bit_cast<int32_t>(limit);
@@ -18,8 +18,8 @@ IMAGO_HOST_DEVICE inline float clamp_magnitude(float x, float limit) {
   return std::bit_cast<float>((size < most ? size : most) | (bits ^ size) | is_nan);
 }
 
-// e^x with a relative error below 2e-7: 2^n * e^r with |r| <= ln(2)/2 and the Taylor polynomial of e^r, fitted (Cephes).
-// Below -87.3 the result is about 1e-38 instead of a denormal, above 87.3 it is about 8e37, for infinity too.
+// e^x with a relative error below 2e-7: 2^n * e^r with |r| <= ln(2)/2 and the Taylor polynomial of e^r, fitted
+// (Cephes). Below -87.3 it is about 1e-38 instead of a denormal, above 87.3 about 8e37, for infinity too.
 IMAGO_HOST_DEVICE inline float exp_of(float x) {
   x = clamp_magnitude(x, 87.3f);
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer

@@ -7,8 +7,8 @@
 
 namespace imago::kernels {
 
-// y in row-major order, with the step that each of its axes makes in x. Axes of extent 1 are gone and neighbours that stay
-// neighbours are merged, so exactly one axis has x_stride 1.
+// y in row-major order, with the step that each of its axes makes in x. Axes of extent 1 are gone
+// and neighbours that stay neighbours are merged, so exactly one axis has x_stride 1.
 struct Permute {
   const void* x;
   void* y;
@@ -17,7 +17,8 @@ struct Permute {
   DType dtype;
 };
 
-// y's axis i is x's axis order[i]; negative ones count from the end. Any dtype. Throws unless order names every axis once.
+// y's axis i is x's axis order[i]; negative ones count from the end. Any dtype. Throws unless order
+// names every axis once.
 Tensor permute(const Tensor& x, std::span<const int> order);
 // The order that undoes this one.
 std::vector<int> inverse_order(std::span<const int> order);

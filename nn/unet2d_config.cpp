@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "nn/activation.h"
+#include "nn/diffusers_version.h"
 #include "nn/unet_blocks.h"
 
 namespace imago::nn {
@@ -13,7 +14,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kClassName = "UNet2DModel";
-constexpr const char* kDiffusersVersion = "0.30.0";  // has the keys below, as have later ones
 
 // Every key with its member, for reading and writing alike.
 template <typename Config, typename F>

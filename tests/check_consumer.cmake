@@ -1,5 +1,6 @@
 # Installs the build, and configures, builds and runs tests/consumer with what was installed and nothing else. Run as:
-#   cmake -D BUILD=<build folder> -D SOURCE=<tests/consumer> -D WORK=<scratch> -D FLAGS=<compiler flags> ... -P check_consumer.cmake
+#   cmake -D BUILD=<build folder> -D SOURCE=<tests/consumer> -D WORK=<scratch> -D FLAGS=<compiler flags> ...
+#     -P check_consumer.cmake
 cmake_minimum_required(VERSION 3.22)
 
 function(run what)

@@ -1,6 +1,6 @@
 # The kernels are compiled once per instruction set. Code that two of the copies shared, or shared with the rest of the
-# library, would be merged by the linker, and an old machine might get the version for a new one: so every symbol that an
-# object for `ISA` offers to others has to name its own namespace. Run as:
+# library, would be merged by the linker, and an old machine might get the version for a new one: so every symbol that
+# an object for `ISA` offers to others has to name its own namespace. Run as:
 #   cmake -D ISA=avx2 -D NM=nm "-D OBJECTS=a.o;b.o" -P check_isa_symbols.cmake
 cmake_minimum_required(VERSION 3.22)
 
@@ -21,7 +21,8 @@ shared_symbols("0000000000000000 W std::vector<float>::push_back(float&&)" found
 if(NOT found)
   message(FATAL_ERROR "check_isa_symbols does not notice a shared symbol")
 endif()
-shared_symbols("0000000000000000 W imago::kernels::cpu_${ISA}::axpy(imago::kernels::Axpy const&);0000000000000010 t local" found)
+set(fine "0000000000000000 W imago::kernels::cpu_${ISA}::axpy(imago::kernels::Axpy const&)" "0000000000000010 t local")
+shared_symbols("${fine}" found)
 if(found)
   message(FATAL_ERROR "check_isa_symbols forbids what is fine: ${found}")
 endif()

@@ -1,5 +1,5 @@
-// The test program. Where the machine lacks the kernels that $IMAGO_CPU_ISA names it says so and ends with 77, which CTest
-// counts as skipped.
+// The test program. Where the machine lacks the kernels that $IMAGO_CPU_ISA names it says so and
+// ends with 77, which CTest counts as skipped.
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
 #include <cstdio>

@@ -87,7 +87,9 @@ TEST_CASE("trimming leaves what is in use alone", "[allocator]") {
     Tensor dropped({1000});
   }
   trim_memory(Device::cpu);
-  for (int i = 0; i < 10; ++i) CHECK(kept[static_cast<size_t>(i)].to_vector<float>() == std::vector<float>(1000, static_cast<float>(i)));
+  for (int i = 0; i < 10; ++i)
+    CHECK(kept[static_cast<size_t>(i)].to_vector<float>() ==
+          std::vector<float>(1000, static_cast<float>(i)));
 }
 
 TEST_CASE("no bytes need no memory", "[allocator]") {
@@ -122,7 +124,8 @@ TEST_CASE("out of memory says what was asked for", "[allocator][errors]") {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which report it in their own way
   const size_t before = in_use();
   CHECK_THROWS_WITH(allocate(size_t{1} << 60, Device::cpu),
-                    concat("out of memory on cpu: asked for ", size_t{1} << 60, " bytes while ", before, " are in use"));
+                    concat("out of memory on cpu: asked for ", size_t{1} << 60, " bytes while ",
+                           before, " are in use"));
   CHECK(in_use() == before);
 #endif
 }

@@ -103,10 +103,11 @@ TEST_CASE("a short and a long path to the same node", "[autograd]") {
 TEST_CASE("only what requires a gradient gets one", "[autograd]") {
   const Variable a = leaf({2}), constant = leaf({5}, false);
   Needs seen;
-  const Variable y = record("spy", product(a, constant).value(), {a, constant, Variable()}, [&](const Tensor& dy, Needs need) -> Grads {
-    seen = need;
-    return {dy, Tensor(), Tensor()};
-  });
+  const Variable y = record("spy", product(a, constant).value(), {a, constant, Variable()},
+                            [&](const Tensor& dy, Needs need) -> Grads {
+                              seen = need;
+                              return {dy, Tensor(), Tensor()};
+                            });
   y.backward();
   CHECK(seen == Needs(1));
   CHECK_FALSE(constant.grad().defined());
@@ -184,7 +185,8 @@ TEST_CASE("retain_graph allows a second backward", "[autograd]") {
   loss.backward();
   CHECK(values(a.grad()) == Values{18});
   CHECK_THROWS_WITH(loss.backward(),
-                    "backward: the graph through product has already been used and released; run the forward pass again, "
+                    "backward: the graph through product has already been used and released; run "
+                    "the forward pass again, "
                     "or pass retain_graph to the first call");
   CHECK(values(a.grad()) == Values{18});
 }
@@ -221,8 +223,10 @@ TEST_CASE("a saved tensor that was overwritten is found out", "[autograd]") {
   const Variable a(x, true);
   const Variable loss = total(product(a, a));
   x.fill(4);
-  CHECK_THROWS_WITH(loss.backward(), "backward: a tensor of shape (2) that was saved for backward has been written to in "
-                                     "place since; clone() it first");
+  CHECK_THROWS_WITH(
+      loss.backward(),
+      "backward: a tensor of shape (2) that was saved for backward has been written to in "
+      "place since; clone() it first");
 }
 
 TEST_CASE("deep graphs need no deep stack", "[autograd]") {
@@ -289,17 +293,27 @@ TEST_CASE("gradient_error tells right from wrong", "[autograd][gradcheck]") {
 TEST_CASE("autograd names what is wrong", "[autograd][errors]") {
   Variable a = leaf({1, 2}), constant = leaf({1}, false);
   CHECK_THROWS_WITH(Variable().backward(), "backward: the variable is undefined");
-  CHECK_THROWS_WITH(product(a, a).backward(), "backward: the loss must have one element, got shape (2); reduce it with mean() "
-                                              "or sum(), or pass its gradient");
-  CHECK_THROWS_WITH(constant.backward(), "backward: the variable has no history: none of the inputs it was made from requires "
-                                         "a gradient, or it was made under NoGrad");
+  const std::string undefined = "Variable: is undefined and has no value";
+  CHECK_THROWS_WITH(Variable().value(), undefined);
+  CHECK_THROWS_WITH(Variable().shape(), undefined);
+  CHECK_THROWS_WITH(Variable().node(), undefined);
+  CHECK_THROWS_WITH(a * Variable(), undefined);
+  CHECK_THROWS_WITH(
+      product(a, a).backward(),
+      "backward: the loss must have one element, got shape (2); reduce it with mean() "
+      "or sum(), or pass its gradient");
+  CHECK_THROWS_WITH(
+      constant.backward(),
+      "backward: the variable has no history: none of the inputs it was made from requires "
+      "a gradient, or it was made under NoGrad");
   CHECK_THROWS_WITH(a.backward(Tensor::full({3}, 1, DType::f64)), "backward: seed must be (2) f64, got (3) f64");
   CHECK_THROWS_WITH(a.backward(Tensor::full({2}, 1)), "backward: seed must be (2) f64, got (2) f32");
   CHECK_THROWS_WITH(a.set_value(Tensor({3}, DType::f64)), "set_value: value must be (2) f64, got (3) f64");
   CHECK_THROWS_WITH(a.bind_grad(Tensor({2})), "bind_grad: grad must be (2) f64, got (2) f32");
   CHECK_THROWS_WITH(constant.bind_grad(Tensor({1}, DType::f64)),
                     "bind_grad: only leaves that require a gradient have a home for it");
-  CHECK_THROWS_WITH(Variable(Tensor({2}, DType::i64), true), "Variable: only floating-point tensors have gradients, got i64");
+  CHECK_THROWS_WITH(Variable(Tensor({2}, DType::i64), true),
+                    "Variable: only floating-point tensors have gradients, got i64");
   Variable result = product(a, a);
   CHECK_THROWS_WITH(result.set_value(Tensor({2}, DType::f64)),
                     "set_value: only leaves can be set, this is the result of product");
@@ -309,6 +323,7 @@ TEST_CASE("autograd names what is wrong", "[autograd][errors]") {
   };
   CHECK_THROWS_WITH(returns({}).backward(), "bad: backward must return 1 gradients, got 0");
   CHECK_THROWS_WITH(returns({Tensor()}).backward(), "bad: backward gave no gradient for input 0");
-  CHECK_THROWS_WITH(returns({Tensor({3}, DType::f64)}).backward(), "bad: gradient of input 0 must be (2) f64, got (3) f64");
+  CHECK_THROWS_WITH(returns({Tensor({3}, DType::f64)}).backward(),
+                    "bad: gradient of input 0 must be (2) f64, got (3) f64");
   CHECK_THROWS_WITH(record("many", Tensor({1}), std::vector<Variable>(33, a), {}), "many: at most 32 inputs, got 33");
 }

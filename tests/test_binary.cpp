@@ -1,5 +1,7 @@
 #include "kernels/binary.h"
 
+#include <array>
+
 #include "kernels/scale.h"
 #include "tests/support.h"
 
@@ -39,7 +41,8 @@ double apply(BinaryOp op, double a, double b) {
   return NAN;
 }
 
-// Element i of a tensor of `shape` as element k of `y`, which it is broadcast to: by the definition, one axis at a time.
+// Element i of a tensor of `shape` as element k of `y`, which it is broadcast to: by the
+// definition, one axis at a time.
 int64_t source(const Shape& y, const Shape& shape, int64_t k) {
   int64_t offset = 0, stride = 1;
   for (int i = y.rank() - 1, j = shape.rank() - 1; i >= 0; --i, --j) {
@@ -92,6 +95,14 @@ TEST_CASE("binary gradients are right where both operands are one", "[binary][gr
     CAPTURE(kernels::name_of(op));
     const auto f = [&](const std::vector<Variable>& v) { return binary(op, v[0], v[0]) + v[0]; };
     CHECK(gradient_error(f, {away_from_zero({2, 3, 4})}) < kGradientTolerance);
+  }
+}
+
+TEST_CASE("the gradient of a quotient survives divisors whose square does not", "[binary][gradient]") {
+  for (const auto& [a, b, slope] : {std::array{1e-300, 1e-200, -1e100}, std::array{1e300, 1e200, -1e-100}}) {
+    const Variable divisor(Tensor::full({1}, b, DType::f64), true);
+    (Variable(Tensor::full({1}, a, DType::f64)) / divisor).backward();
+    CHECK(divisor.grad().item() == Approx(slope));
   }
 }
 

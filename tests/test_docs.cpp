@@ -1,5 +1,5 @@
-// What docs/ shows and claims, compiled and run. A passage between "// snippet NAME" and "// end" stands in a page word for
-// word; tests/check_docs.sh compares them.
+// What docs/ shows and claims, compiled and run. A passage between "// snippet NAME" and "// end"
+// stands in a page word for word; tests/check_docs.sh compares them.
 #include "core/random.h"
 #include "tests/support.h"
 
@@ -26,7 +26,8 @@ TEST_CASE("docs: the order in the worked example", "[docs]") {
   // The same graph with closures that tell when they are called and with what.
   std::vector<std::string> calls;
   std::vector<double> arrived;
-  const auto spy = [&](const char* name, const Variable& y, const std::vector<Variable>& inputs, std::vector<double> factors) {
+  const auto spy = [&](const char* name, const Variable& y, const std::vector<Variable>& inputs,
+                       std::vector<double> factors) {
     return record(name, y.value(), inputs, [&calls, &arrived, name, factors](const Tensor& dy, Needs) {
       calls.push_back(name);
       arrived.push_back(dy.item());

@@ -11,7 +11,8 @@ namespace {
 
 // The nearest bfloat16 by comparing with both neighbours in double; of two equally near, the one with an even mantissa.
 uint16_t nearest_bfloat16(float x) {
-  const uint16_t below = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16), above = static_cast<uint16_t>(below + 1);
+  const uint16_t below = static_cast<uint16_t>(std::bit_cast<uint32_t>(x) >> 16),
+                 above = static_cast<uint16_t>(below + 1);
   const auto value = [](uint16_t bits) { return static_cast<double>(std::bit_cast<float>(uint32_t{bits} << 16)); };
   // One step beyond the largest finite value counts as 2^128, as IEEE 754 rounds.
   const double up = (above & 0x7fff) == 0x7f80 ? std::copysign(0x1p128, x) : value(above);
@@ -62,7 +63,8 @@ TEST_CASE("each dtype has its size, name and C++ type", "[dtype]") {
   CHECK(size_of(DType::i64) == sizeof(int64_t));
   CHECK(size_of(DType::u8) == sizeof(uint8_t));
   std::set<std::string> names;
-  for (const DType t : {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8}) names.insert(name_of(t));
+  for (const DType t : {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8})
+    names.insert(name_of(t));
   CHECK(names == std::set<std::string>{"f32", "f64", "bf16", "i32", "i64", "u8"});
   CHECK(accumulator(DType::bf16) == DType::f32);
   CHECK(accumulator(DType::f64) == DType::f64);

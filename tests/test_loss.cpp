@@ -78,7 +78,8 @@ TEST_CASE("loss gradients in f32 agree with f64", "[loss][agreement]") {
       CAPTURE(kernels::name_of(kind), shape);
       const Tensor x = randn(shape, DType::f32), t = randn(shape, DType::f32, 1), w = weights(shape).to(DType::f32);
       const Tensor one = Tensor::full({}, static_cast<double>(x.numel())), one64 = one.to(DType::f64);
-      const Tensor wide = kernels::loss_backward(kind, one64, x.to(DType::f64), t.to(DType::f64), w.to(DType::f64), 0.7);
+      const Tensor wide = kernels::loss_backward(kind, one64, x.to(DType::f64), t.to(DType::f64),
+                                                 w.to(DType::f64), 0.7);
       CHECK(difference(kernels::loss_backward(kind, one, x, t, w, 0.7), wide) < tolerance(DType::f32));
     }
 }

@@ -1,5 +1,8 @@
+#include <fcntl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <optional>
 
 #include "data/atomic_file.h"
@@ -138,6 +141,35 @@ TEST_CASE("the fetch command runs the script in whatever folder it is in",
   CHECK(fs::exists(folder / "a 'b' $HOME/seen"));
   data::write_file(script, "message(FATAL_ERROR no)\n");
   CHECK_FALSE(fetch(folder.path()));
+}
+
+TEST_CASE("a download that is stopped by Ctrl-C is not replaced by synthetic digits",
+          "[mnist_source][fetch]") {
+  const TemporaryFolder folder;
+  const Elsewhere here("");
+  const std::string script = folder / "fetch.cmake";
+  data::write_file(script, "execute_process(COMMAND sh -c \"kill -INT $PPID\")\n");
+  const data::FetchMnist fetch = data::fetch_mnist_by(script);
+  const auto before = std::signal(SIGINT, SIG_DFL);  // background jobs ignore it
+  CHECK_THROWS_WITH(fetch(folder.path()), "download interrupted");
+  CHECK_THROWS_WITH(find_mnist("auto", fetch), "download interrupted");
+  std::signal(SIGINT, before);
+}
+
+TEST_CASE("a download leaves standard output to the program", "[mnist_source][fetch]") {
+  const TemporaryFolder folder;
+  const std::string script = folder / "fetch.cmake", out = folder / "out", err = folder / "err";
+  data::write_file(script, "message(STATUS \"half of it is there\")\n");
+  const data::FetchMnist fetch = data::fetch_mnist_by(script);
+  const int kept_out = ::dup(1), kept_err = ::dup(2);
+  ::dup2(::open(out.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600), 1);
+  ::dup2(::open(err.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600), 2);
+  const bool fetched = fetch(folder.path());
+  ::dup2(kept_out, 1), ::dup2(kept_err, 2);
+  ::close(kept_out), ::close(kept_err);
+  CHECK(fetched);
+  CHECK(data::read_file(out).empty());
+  CHECK_THAT(data::read_file(err), Contains("half of it is there"));
 }
 
 TEST_CASE("fetch_mnist.cmake says what failed and leaves nothing behind", "[mnist_source][fetch]") {

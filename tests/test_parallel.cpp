@@ -144,6 +144,32 @@ TEST_CASE("a task may ask for the number of threads, but not change it", "[paral
   CHECK(thread_count() == 2);
 }
 
+TEST_CASE("a region that runs serially does not let the number of threads change either", "[parallel]") {
+  const auto refused = [](int64_t tasks) {
+    int64_t count = 0;
+    for (int round = 0; round < 2; ++round) {
+      parallel_for(tasks, [&](int64_t) {
+        parallel_for(1, [](int64_t) {});  // the inner one's end is not the outer one's
+        try {
+          set_thread_count(3);
+        } catch (const Error&) {
+          ++count;
+        }
+      });
+      CHECK_THROWS_WITH(parallel_for(tasks, [](int64_t) { fail("a task failed"); }), "a task failed");
+    }
+    return count;
+  };
+  {
+    const Threads scope(1);
+    CHECK(refused(4) == 8);
+    CHECK(thread_count() == 1);
+  }
+  const Threads scope(2);  // not refused: the regions have ended, be it with an exception
+  CHECK(refused(1) == 2);
+  CHECK(thread_count() == 2);
+}
+
 TEST_CASE("short and slow regions follow each other without a hang or a mix-up", "[parallel]") {
   const Threads scope(4);
   for (int round = 0; round < 300; ++round) {  // workers of one region may still be waking up when the next one begins

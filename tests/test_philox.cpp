@@ -18,7 +18,9 @@ struct Known {
 const Known kKnown[] = {
     {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
     {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+     {0xa4093822, 0x299f31d0},
+     {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 };
 
 const RandomKey kKey{.seed = 0x123456789abcdef0, .stream = 3, .step = 5};
@@ -49,14 +51,16 @@ TEST_CASE("normals follow Box and Muller's formula", "[random]") {
   const auto compare = [&](uint32_t a, uint32_t b) {
     const NormalPair got = normals_from(a, b);
     const double u = ((a >> 8) + 1) * 0x1p-24, radius = std::sqrt(-2 * std::log(u)), angle = 2 * M_PI * (b * 0x1p-32);
-    worst = std::max({worst, std::abs(got.v[0] - radius * std::cos(angle)), std::abs(got.v[1] - radius * std::sin(angle))});
+    worst = std::max({worst, std::abs(got.v[0] - radius * std::cos(angle)),
+                      std::abs(got.v[1] - radius * std::sin(angle))});
   };
   for (uint64_t block = 0; block < 250000; ++block) {
     const Philox4 w = random_words(kKey, block);
     compare(w.v[0], w.v[1]);
     compare(w.v[2], w.v[3]);
   }
-  for (const uint32_t a : {0u, 1u, 0xffu, 0x100u, 0x7fffffffu, 0x80000000u, 0xfffffeffu, 0xffffffffu})  // both tails of u
+  for (const uint32_t a : {0u, 1u, 0xffu, 0x100u, 0x7fffffffu, 0x80000000u, 0xfffffeffu,
+                           0xffffffffu})  // both tails of u
     for (uint64_t b = 0; b <= 0xffffffffu; b += 0x01ffffff)
       for (const uint32_t near : {0u, 1u, ~0u}) compare(a, static_cast<uint32_t>(b) + near);  // around the quadrants
   CHECK(worst < 1e-6);
@@ -93,7 +97,8 @@ TEST_CASE("normals have the moments and the tails of a normal", "[random]") {
 TEST_CASE("different keys give uncorrelated normals", "[random]") {
   constexpr int64_t n = 1 << 18;
   const Tensor base = randn({n}, kKey);
-  for (const RandomKey& key : {RandomKey{kKey.seed + 1, 3, 5}, RandomKey{kKey.seed, 4, 5}, RandomKey{kKey.seed, 3, 6}}) {
+  for (const RandomKey& key :
+       {RandomKey{kKey.seed + 1, 3, 5}, RandomKey{kKey.seed, 4, 5}, RandomKey{kKey.seed, 3, 6}}) {
     const Tensor other = randn({n}, key);
     double product = 0;
     for (size_t i = 0; i < n; ++i) product += static_cast<double>(base.data<float>()[i]) * other.data<float>()[i];
@@ -158,7 +163,8 @@ TEST_CASE("the same bits whatever the threads and the split", "[random]") {
 }
 
 TEST_CASE("f64 and bf16 draw the numbers of f32", "[random]") {
-  const Tensor narrow = randn({1001}, kKey), wide = randn({1001}, kKey, DType::f64), brief = randn({1001}, kKey, DType::bf16);
+  const Tensor narrow = randn({1001}, kKey), wide = randn({1001}, kKey, DType::f64),
+               brief = randn({1001}, kKey, DType::bf16);
   CHECK(difference(wide, narrow) == 0);
   CHECK(difference(brief, narrow.to(DType::bf16)) == 0);
 }

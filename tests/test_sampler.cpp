@@ -6,6 +6,7 @@
 #include "diffusion/sampler.h"
 #include "diffusion/simple_scheduler.h"
 #include "diffusion/training_loss.h"
+#include "nn/training.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -215,4 +216,40 @@ TEST_CASE("the simple scheduler mixes, and its sampling walks to the prediction"
   CHECK_THROWS_WITH(
       scheduler.corrupt(x0, noise, Tensor::zeros({2})),
       "SimpleScheduler: amount must be (N) f32 for x0 (N, ...), got (2) f32 for (3, 2, 2, 1)");
+}
+
+TEST_CASE("dropout drops while a loss is computed, as the key says, and not afterwards",
+          "[sampler][dropout]") {
+  const nn::Dropout half(0.5);
+  const DDPMScheduler scheduler;
+  const SimpleScheduler simple;
+  const Variable scale(Tensor::full({1}, 0.5), true);
+  const Tensor x0 = picture({2, 8, 8, 1});
+  const auto losses = [&](bool drops, const BatchKey& key) {
+    const auto model = [&](const Variable& x) { return drops ? half(x * scale) : x * scale; };
+    const auto told = [&](const Variable& x, const Tensor&) { return model(x); };
+    return std::pair(training_loss(told, scheduler, x0, key).value().item(),
+                     simple.training_loss(model, x0, key).value().item());
+  };
+  const BatchKey key{.seed = 3, .step = 4};
+  const auto [with, simple_with] = losses(true, key);
+  const auto [without, simple_without] = losses(false, key);
+  CHECK(with != without);
+  CHECK(simple_with != simple_without);
+  CHECK(losses(true, key) == std::pair(with, simple_with));
+
+  // The mask depends on seed and step: what the model answers to ones differs.
+  const auto mask = [&](const BatchKey& k) {
+    std::vector<float> seen;
+    const auto spy = [&](const Variable& x, const Tensor&) {
+      seen = half(Tensor::full(x.shape(), 1)).value().to_vector<float>();
+      return x * scale;
+    };
+    training_loss(spy, scheduler, x0, k);
+    return seen;
+  };
+  CHECK(mask(key) == mask(key));
+  CHECK(mask(key) != mask({.seed = 3, .step = 5}));
+  CHECK(mask(key) != mask({.seed = 4, .step = 4}));
+  CHECK_FALSE(nn::Training::next_mask());
 }

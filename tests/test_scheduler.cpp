@@ -105,6 +105,19 @@ TEST_CASE("noise schedules are diffusers'", "[scheduler][golden]") {
     }
 }
 
+TEST_CASE("scaled_linear goes by its older names too", "[scheduler][golden]") {
+  const std::vector<int64_t> probes = golden().load("tables/probes").to_vector<int64_t>();
+  const std::vector<double> betas =
+      golden().load("tables/scaled_linear/plain/betas").to_vector<double>();
+  for (const std::string name : {"scaled_linear", "quad", "quadratic"}) {
+    CAPTURE(name);
+    const auto scheduler = scheduler_from_json(R"({"beta_schedule": ")" + name + "\"}");
+    for (size_t i = 0; i < probes.size(); ++i)
+      CHECK(scheduler->betas()[static_cast<size_t>(probes[i])] == Approx(betas[i]).epsilon(1e-6));
+    CHECK(beta_schedule(name) == BetaSchedule::scaled_linear);
+  }
+}
+
 TEST_CASE("the forward process is diffusers'", "[scheduler][golden]") {
   const auto load = [](const char* name) { return golden().load(std::string("forward/") + name); };
   const DDPMScheduler scheduler({.beta_schedule = BetaSchedule::squaredcos_cap_v2});

@@ -1,5 +1,8 @@
 #include "core/tensor.h"
 
+#include <limits>
+#include <map>
+
 #include "tests/support.h"
 
 using namespace imago;
@@ -94,8 +97,38 @@ TEST_CASE("conversion between any two types", "[tensor]") {
       CHECK(y.to_vector<double>() == std::vector<double>{0, 1, 2, 3, 4});
       CHECK(y.shares_memory_with(x) == (from == to));
     }
-  CHECK(Tensor::from({2.9, -2.9}, {2}).to(DType::i64).to_vector<int64_t>() == std::vector<int64_t>{2, -2});
-  CHECK(Tensor::from({257.f}, {1}).to(DType::bf16).item() == 256);  // 8 significant bits: a tie, to even
+  CHECK(Tensor::from({2.9, -2.9}, {2}).to(DType::i64).to_vector<int64_t>() ==
+        std::vector<int64_t>{2, -2});
+  CHECK(Tensor::from({257.f}, {1}).to(DType::bf16).item() ==
+        256);  // 8 significant bits: a tie, to even
+}
+
+TEST_CASE("what an integer type does not have becomes its nearest limit, NaN becomes 0",
+          "[tensor]") {
+  const double inf = INFINITY;
+  const std::vector<double> x = {NAN, inf,    -inf,    1e300,     -1e300, 255.9,  256,    -0.9,
+                                 -1,  0x1p31, -0x1p31, -0x1.8p31, 0x1p63, 0x1p62, -0x1p63};
+  const int64_t most = std::numeric_limits<int64_t>::max(),
+                least = std::numeric_limits<int64_t>::min(), most32 = 0x7fffffff,
+                least32 = -0x80000000LL, p31 = 0x80000000LL, p62 = int64_t{1} << 62;
+  using Values = std::vector<int64_t>;
+  const std::map<DType, Values> expected = {
+      {DType::u8, {0, 255, 0, 255, 0, 255, 255, 0, 0, 255, 0, 0, 255, 255, 0}},
+      {DType::i32,
+       {0, most32, least32, most32, least32, 255, 256, 0, -1, most32, least32, least32, most32,
+        most32, least32}},
+      {DType::i64,
+       {0, most, least, most, least, 255, 256, 0, -1, p31, -p31, -p31 - p31 / 2, most, p62,
+        least}}};
+  const Tensor values = Tensor::from<double>(x, {15});
+  for (const auto& [dtype, want] : expected) {
+    CAPTURE(name_of(dtype));
+    CHECK(values.to(dtype).to_vector<int64_t>() == want);
+    for (size_t i = 0; i < x.size(); ++i)
+      CHECK(Tensor::full({1}, x[i], dtype).to_vector<int64_t>() == Values{want[i]});
+  }
+  CHECK(Tensor::from<float>({NAN, -1e30f, 300}, {3}).to(DType::u8).to_vector<int64_t>() ==
+        Values{0, 0, 255});
 }
 
 TEST_CASE("in-place writes raise the version of everything that shares the memory", "[tensor]") {

@@ -26,8 +26,8 @@ Tensor right_gradient(BinaryOp op, const Tensor& dy, const Saved& a, const Saved
     case BinaryOp::add: return sum_to(dy, shape);
     case BinaryOp::sub: return scale(sum_to(dy, shape), -1);
     case BinaryOp::mul: return sum_to(kernels::binary(BinaryOp::mul, dy, a), shape);
-    case BinaryOp::div: {  // d(a / b) / db = -a / b^2
-      const Tensor slope = kernels::binary(BinaryOp::div, a, kernels::binary(BinaryOp::mul, b, b));
+    case BinaryOp::div: {  // d(a / b) / db = -(a / b) / b; b^2 would overflow or vanish first
+      const Tensor slope = kernels::binary(BinaryOp::div, kernels::binary(BinaryOp::div, a, b), b);
       return scale(sum_to(kernels::binary(BinaryOp::mul, dy, slope), shape), -1);
     }
   }

@@ -28,8 +28,8 @@ std::vector<Variable> split(const Variable& x, std::span<const int64_t> sizes) {
     IMAGO_CHECK(size >= 0, "split: sizes must not be negative, got ", size);
     total += size;
   }
-  IMAGO_CHECK(x.rank() > 0 && total == x.dim(-1), "split: sizes must add up to the last extent of ", x.shape(), ", got ",
-              total);
+  IMAGO_CHECK(x.rank() > 0 && total == x.dim(-1), "split: sizes must add up to the last extent of ",
+              x.shape(), ", got ", total);
   std::vector<Variable> parts;
   int64_t begin = 0;
   for (const int64_t size : sizes) {
@@ -41,9 +41,10 @@ std::vector<Variable> split(const Variable& x, std::span<const int64_t> sizes) {
 
 Variable slice_channels(const Variable& x, int64_t begin, int64_t end) {
   const Tensor y = kernels::slice_channels(x.value(), begin, end);
-  return record("slice_channels", y, {x}, [channels = x.dim(-1), begin](const Tensor& dy, Needs) -> Grads {
-    return {kernels::slice_channels_backward(dy, channels, begin)};
-  });
+  return record("slice_channels", y, {x},
+                [channels = x.dim(-1), begin](const Tensor& dy, Needs) -> Grads {
+                  return {kernels::slice_channels_backward(dy, channels, begin)};
+                });
 }
 
 }  // namespace imago

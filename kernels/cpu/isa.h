@@ -21,7 +21,7 @@ inline constexpr int kVectorBytes = 32;
 inline constexpr int kVectorBytes = 16;
 #endif
 
-// A vector register of T, and how many it holds. Arithmetic works element by element. (The detour through a struct keeps T
+// A vector register of T, and how many it holds. Arithmetic is element by element. (The detour through a struct keeps T
 // from being deduced from a Vec<T>, where GCC would take the whole vector for T.)
 template <typename T>
 struct VecOf {
