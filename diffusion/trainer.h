@@ -46,9 +46,9 @@ class Trainer {
   // appears when it is complete.
   void save(const std::filesystem::path& path,
             const std::map<std::string, std::string>& settings) const;
-  // Throws, and leaves the trainer as it was, if the file is damaged, was saved with other settings,
-  // or does not have exactly the tensors that save() would write: it is of another model, say, or
-  // only one of the two keeps an average.
+  // Throws, and leaves the trainer as it was, if the file is damaged, was saved with other
+  // settings, or does not have exactly the tensors that save() would write: it is of another model,
+  // say, or only one of the two keeps an average.
   void load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings);
 
  private:

@@ -1,11 +1,15 @@
 // Learns to draw handwritten digits, in one of two ways:
 //
-//   mnist                    denoising diffusion (Ho et al. 2020): a UNet that is told the time step learns to say which
-//                            noise was added to a digit; sampling starts from noise and takes it away step by step
-//   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet, not told how much
+//   mnist                    denoising diffusion (Ho et al. 2020): a UNet that is told the time
+//   step learns to say which
+//                            noise was added to a digit; sampling starts from noise and takes it
+//                            away step by step
+//   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet,
+//   not told how much
 //                            noise there is, learns to say what the clean digit was
 //
-// What is learnt and drawn stands here. The loop around it (batches, progress, checkpoints, Ctrl-C) is program::train().
+// What is learnt and drawn stands here. The loop around it (batches, progress, checkpoints, Ctrl-C)
+// is program::train().
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -30,37 +34,48 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// The defaults are for a person who waits in front of two processors: a small network, and less than one epoch.
+// The defaults are for a person who waits in front of two processors: a small network, and less
+// than one epoch.
 constexpr int64_t kPatientSteps = 1500;
 struct Flags {
   std::string recipe = "ddpm", data = "auto";
   program::TrainingFlags training = {.train_batch_size = 32, .learning_rate = 1.5e-3};
   // ddpm
   std::vector<int64_t> block_out_channels = {16, 32, 32};
-  int64_t layers_per_block = 1, norm_num_groups = 8, ddpm_num_steps = 1000, ddpm_num_inference_steps = 100;
+  int64_t layers_per_block = 1, norm_num_groups = 8, ddpm_num_steps = 1000,
+          ddpm_num_inference_steps = 100;
   std::string ddpm_beta_schedule = "linear", prediction_type = "epsilon", sampler = "ddpm";
 };
 
 void add_flags(CLI::App& app, Flags& f) {
-  app.add_option("--recipe", f.recipe, "ddpm or corrupt")->check(CLI::IsMember({"ddpm", "corrupt"}));
+  app.add_option("--recipe", f.recipe, "ddpm or corrupt")
+      ->check(CLI::IsMember({"ddpm", "corrupt"}));
   app.add_option("--data", f.data, "auto, mnist, synthetic, or a folder with the four MNIST files");
   program::add_training_flags(app, f.training);
   CLI::Option_group& ddpm = *app.add_option_group("Recipe ddpm");
-  ddpm.add_option("--block-out-channels", f.block_out_channels, "channels of the UNet's levels, up to three")
-      ->check(program::positive)->expected(1, 3);
-  ddpm.add_option("--layers-per-block", f.layers_per_block, "residual blocks per level")->check(program::positive);
-  ddpm.add_option("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")->check(program::positive);
-  ddpm.add_option("--ddpm-num-steps", f.ddpm_num_steps, "time steps of the noise schedule")->check(program::positive);
-  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule, "linear, scaled_linear, squaredcos_cap_v2, sigmoid or laplace");
+  ddpm.add_option("--block-out-channels", f.block_out_channels,
+                  "channels of the UNet's levels, up to three")
+      ->check(program::positive)
+      ->expected(1, 3);
+  ddpm.add_option("--layers-per-block", f.layers_per_block, "residual blocks per level")
+      ->check(program::positive);
+  ddpm.add_option("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")
+      ->check(program::positive);
+  ddpm.add_option("--ddpm-num-steps", f.ddpm_num_steps, "time steps of the noise schedule")
+      ->check(program::positive);
+  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule,
+                  "linear, scaled_linear, squaredcos_cap_v2, sigmoid or laplace");
   ddpm.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction");
   ddpm.add_option("--sampler", f.sampler, "ddpm or ddim")->check(CLI::IsMember({"ddim", "ddpm"}));
-  ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")->check(program::positive);
+  ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")
+      ->check(program::positive);
 }
 
 const Shape kDigit = {28, 28, 1};
 Shape batch_of(int64_t n) { return kDigit.inserted(0, n); }
 
-// ---- recipe ddpm --------------------------------------------------------------------------------------------------
+// ---- recipe ddpm
+// --------------------------------------------------------------------------------------------------
 
 nn::UNet2DConfig unet_config(const Flags& f) {
   const size_t levels = f.block_out_channels.size();
@@ -78,16 +93,20 @@ nn::UNet2DConfig unet_config(const Flags& f) {
 }
 
 int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
-  IMAGO_CHECK(f.ddpm_num_inference_steps <= f.ddpm_num_steps, "--ddpm-num-inference-steps must be at most --ddpm-num-steps, ",
-              f.ddpm_num_steps, ", got ", f.ddpm_num_inference_steps);
-  const diffusion::SchedulerConfig schedule{.num_train_timesteps = f.ddpm_num_steps,
-                                            .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
-                                            .prediction_type = diffusion::prediction_type(f.prediction_type)};
+  IMAGO_CHECK(f.ddpm_num_inference_steps <= f.ddpm_num_steps,
+              "--ddpm-num-inference-steps must be at most --ddpm-num-steps, ", f.ddpm_num_steps,
+              ", got ", f.ddpm_num_inference_steps);
+  const diffusion::SchedulerConfig schedule{
+      .num_train_timesteps = f.ddpm_num_steps,
+      .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
+      .prediction_type = diffusion::prediction_type(f.prediction_type)};
   const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
   diffusion::SchedulerConfig sampling = schedule;
-  // Start at the last time step: pure noise is what the model knows from there, and from nowhere else.
+  // Start at the last time step: pure noise is what the model knows from there, and from nowhere
+  // else.
   sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
-  const auto reverse = diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
+  const auto reverse =
+      diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
   const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
 
   const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
@@ -95,24 +114,30 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
       program::stop_if_interrupted();
       if (look) look(p);
     };
-    return diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *reverse,
-                             batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, each_step);
+    return diffusion::sample(
+        [&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *reverse,
+        batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, each_step);
   };
   program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
-  // L = E || epsilon - epsilon_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, t) ||^2, equation 14
+  // L = E || epsilon - epsilon_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, t)
+  // ||^2, equation 14
   recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
-    return diffusion::training_loss([&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0,
-                                    {.seed = seed, .step = step});
+    return diffusion::training_loss(
+        [&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0,
+        {.seed = seed, .step = step});
   };
   recipe.draw_samples = [&](const fs::path& png) {
     program::write_grid(png, draw(f.training.eval_batch_size), data::PixelRange::symmetric);
   };
-  recipe.draw_final = [&](const fs::path& folder) {  // some digits on their way: x_t above the x_0 predicted from it
+  recipe.draw_final = [&](const fs::path& folder) {  // some digits on their way: x_t above the x_0
+                                                     // predicted from it
     program::Strip strip(4, f.ddpm_num_inference_steps, 12);
     draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
     strip.write(folder / "denoising.png", data::PixelRange::symmetric);
   };
-  recipe.save_model = [&](const fs::path& folder) { diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward)); };
+  recipe.save_model = [&](const fs::path& folder) {
+    diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward));
+  };
   recipe.settings = {{"recipe", "ddpm"},
                      {"unet", nn::to_json(unet.config())},
                      {"ddpm_beta_schedule", f.ddpm_beta_schedule},
@@ -121,7 +146,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   return program::train(recipe, digits, data::PixelRange::symmetric, f.training);
 }
 
-// ---- recipe corrupt -----------------------------------------------------------------------------------------------
+// ---- recipe corrupt
+// -----------------------------------------------------------------------------------------------
 
 int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
   const diffusion::SimpleScheduler scheduler;
@@ -135,22 +161,29 @@ int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
   };
   recipe.draw_samples = [&](const fs::path& png) {
     const auto model = [&](const Tensor& x) { return denoise(x).value(); };
-    program::write_grid(png, scheduler.sample(model, batch_of(f.training.eval_batch_size), {.steps = 40, .seed = f.training.seed}),
+    program::write_grid(png,
+                        scheduler.sample(model, batch_of(f.training.eval_batch_size),
+                                         {.steps = 40, .seed = f.training.seed}),
                         data::PixelRange::unit);
   };
-  recipe.draw_final = [&](const fs::path& folder) {  // rows: digits, the same with more and more noise, predictions
-    const int64_t n = 8;
-    const Tensor x0 = data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit);
-    Tensor amount({n}), noise(x0.shape());
-    for (int64_t i = 0; i < n; ++i) amount.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n - 1);
-    fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
-    const Tensor x = scheduler.corrupt(x0, noise, amount);
-    program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()}, data::PixelRange::unit);
-  };
+  recipe.draw_final =
+      [&](const fs::path& folder) {  // rows: digits, the same with more and more noise, predictions
+        const int64_t n = 8;
+        const Tensor x0 = data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit);
+        Tensor amount({n}), noise(x0.shape());
+        for (int64_t i = 0; i < n; ++i)
+          amount.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n - 1);
+        fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
+        const Tensor x = scheduler.corrupt(x0, noise, amount);
+        program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()},
+                            data::PixelRange::unit);
+      };
   recipe.save_model = [&](const fs::path& folder) {
     fs::create_directories(folder);
     data::save_safetensors(folder / "model.safetensors", nn::state_dict(unet), {{"format", "pt"}});
-    data::write_file(folder / "config.json", "{\n  \"_class_name\": \"BasicUNet\",\n  \"in_channels\": 1,\n  \"out_channels\": 1\n}\n");
+    data::write_file(
+        folder / "config.json",
+        "{\n  \"_class_name\": \"BasicUNet\",\n  \"in_channels\": 1,\n  \"out_channels\": 1\n}\n");
   };
   recipe.settings = {{"recipe", "corrupt"}};
   return program::train(recipe, digits, data::PixelRange::unit, f.training);
@@ -175,9 +208,12 @@ int main(int argc, char** argv) {
   CLI::App app("Learns to draw handwritten digits.", "mnist");
   add_flags(app, flags);
   return program::run(app, argc, argv, [&] {
-    if (flags.recipe == "corrupt") set_course_defaults(app, flags.training);
-    else if (app.count("--num-epochs") + app.count("--max-train-steps") == 0) flags.training.max_train_steps = kPatientSteps;
-    const data::MnistSource source = data::find_mnist(flags.data, data::fetch_mnist_by(IMAGO_SOURCE_DIR "/scripts/fetch_mnist.cmake"));
+    if (flags.recipe == "corrupt")
+      set_course_defaults(app, flags.training);
+    else if (app.count("--num-epochs") + app.count("--max-train-steps") == 0)
+      flags.training.max_train_steps = kPatientSteps;
+    const data::MnistSource source = data::find_mnist(
+        flags.data, data::fetch_mnist_by(IMAGO_SOURCE_DIR "/scripts/fetch_mnist.cmake"));
     fmt::print(stderr, "{}\n", source.sentence);
     const data::ImageDataset digits = source.load(data::MnistPart::train);
     return flags.recipe == "ddpm" ? train_ddpm(flags, digits) : train_corrupt(flags, digits);

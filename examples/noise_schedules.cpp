@@ -1,5 +1,5 @@
-// What the noise schedules do: draws alpha_bar_t, the part of an image's variance that is left at time step t, for every
-// schedule, and a row of increasingly noisy copies of one image for each.
+// What the noise schedules do: draws alpha_bar_t, the part of an image's variance that is left at
+// time step t, for every schedule, and a row of increasingly noisy copies of one image for each.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -7,8 +7,8 @@
 
 #include "core/random.h"
 #include "data/image_file.h"
-#include "data/synthetic_digits.h"
 #include "data/svg_plot.h"
+#include "data/synthetic_digits.h"
 #include "diffusion/ddpm.h"
 #include "examples/program/command_line.h"
 #include "examples/program/pictures.h"
@@ -19,13 +19,16 @@ namespace fs = std::filesystem;
 namespace {
 
 using diffusion::BetaSchedule;
-const BetaSchedule kSchedules[] = {BetaSchedule::linear, BetaSchedule::scaled_linear, BetaSchedule::squaredcos_cap_v2,
-                                   BetaSchedule::sigmoid, BetaSchedule::laplace};
+const BetaSchedule kSchedules[] = {BetaSchedule::linear, BetaSchedule::scaled_linear,
+                                   BetaSchedule::squaredcos_cap_v2, BetaSchedule::sigmoid,
+                                   BetaSchedule::laplace};
 
 // The picture, in [-1, 1], (1, H, W, C): a file, or a digit.
 Tensor load_picture(const std::string& path) {
-  const Tensor bytes = path.empty() ? data::synthetic_digits(1, 0, 3).images : data::read_image(path);
-  return data::from_bytes(bytes, data::PixelRange::symmetric).reshape({1, bytes.dim(-3), bytes.dim(-2), bytes.dim(-1)});
+  const Tensor bytes =
+      path.empty() ? data::synthetic_digits(1, 0, 3).images : data::read_image(path);
+  return data::from_bytes(bytes, data::PixelRange::symmetric)
+      .reshape({1, bytes.dim(-3), bytes.dim(-2), bytes.dim(-1)});
 }
 
 // The picture at `columns` time steps, evenly spread, always under the same noise.
@@ -57,8 +60,9 @@ int draw(const std::string& picture_path, const fs::path& folder) {
     fmt::print("row {} of noisy.png is {}\n", rows.size(), diffusion::name_of(schedule));
   }
   fs::create_directories(folder);
-  data::write_svg_plot(folder / "alphas_cumprod.svg", curves,
-                       {.title = "What is left of the image", .x_label = "time step t", .y_label = "alpha_bar"});
+  data::write_svg_plot(
+      folder / "alphas_cumprod.svg", curves,
+      {.title = "What is left of the image", .x_label = "time step t", .y_label = "alpha_bar"});
   program::write_rows(folder / "noisy.png", rows, data::PixelRange::symmetric);
   fmt::print("{}\n{}\n", (folder / "alphas_cumprod.svg").string(), (folder / "noisy.png").string());
   return 0;
@@ -68,7 +72,8 @@ int draw(const std::string& picture_path, const fs::path& folder) {
 
 int main(int argc, char** argv) {
   std::string picture, folder = "runs/noise_schedules";
-  CLI::App app("Draws the noise schedules: curves, and rows of noisier and noisier copies.", "noise_schedules");
+  CLI::App app("Draws the noise schedules: curves, and rows of noisier and noisier copies.",
+               "noise_schedules");
   app.add_option("--picture", picture, "a PNG or JPEG file (default: a digit)");
   app.add_option("--output-dir", folder, "where the pictures go");
   return program::run(app, argc, argv, [&] { return draw(picture, folder); });

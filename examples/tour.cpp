@@ -27,7 +27,8 @@ void tensors() {
   Tensor flat = x.reshape({-1});
   flat.data<float>()[0] = 100;
   print_row("x after flat[0] = 100", x);
-  // Random numbers are a function of (seed, stream, step, element): ask again and get the same ones.
+  // Random numbers are a function of (seed, stream, step, element): ask again and get the same
+  // ones.
   print_row("four normals", randn({4}, {.seed = 7}));
   print_row("the same four", randn({4}, {.seed = 7}));
 }
@@ -46,10 +47,14 @@ void gradients() {
 }
 
 void checking() {
-  fmt::print("\n3. Trust, but check: every gradient in imago is compared with finite differences.\n");
-  const auto f = [](const std::vector<Variable>& v) { return gelu(v[0]) * tanh(v[1]) + v[0] / exp(v[1]); };
+  fmt::print(
+      "\n3. Trust, but check: every gradient in imago is compared with finite differences.\n");
+  const auto f = [](const std::vector<Variable>& v) {
+    return gelu(v[0]) * tanh(v[1]) + v[0] / exp(v[1]);
+  };
   const Tensor a = randn({5}, {.seed = 1}, DType::f64), b = randn({5}, {.seed = 2}, DType::f64);
-  fmt::print("  gelu(a) tanh(b) + a / exp(b): the largest relative error is {:.1e}\n", gradient_error(f, {a, b}));
+  fmt::print("  gelu(a) tanh(b) + a / exp(b): the largest relative error is {:.1e}\n",
+             gradient_error(f, {a, b}));
 }
 
 void fitting() {
@@ -60,24 +65,29 @@ void fitting() {
     x.data<float>()[i] = -1 + 2 * static_cast<float>(i) / (points - 1);
     target.data<float>()[i] = std::sin(static_cast<float>(M_PI) * x.data<float>()[i]);
   }
-  std::vector<Variable> parameters = {Variable(randn({hidden, 1}, {.seed = 3}), true), Variable(randn({hidden}, {.seed = 4}), true),
-                                      Variable(randn({1, hidden}, {.seed = 5}), true), Variable(Tensor::zeros({1}), true)};
+  std::vector<Variable> parameters = {
+      Variable(randn({hidden, 1}, {.seed = 3}), true), Variable(randn({hidden}, {.seed = 4}), true),
+      Variable(randn({1, hidden}, {.seed = 5}), true), Variable(Tensor::zeros({1}), true)};
   for (int step = 0; step <= 2000; ++step) {
     const Variable h = tanh(linear(x, parameters[0], parameters[1]));  // (64, 16)
     const Variable loss = mse_loss(linear(h, parameters[2], parameters[3]), target);
     if (step % 500 == 0) fmt::print("  step {:4}   loss {:.6f}\n", step, loss.value().item());
     loss.backward();
     for (Variable& p : parameters) {
-      p.set_value((Variable(p.value()) - 0.1 * Variable(p.grad())).value());  // p <- p - 0.1 dloss/dp
+      p.set_value(
+          (Variable(p.value()) - 0.1 * Variable(p.grad())).value());  // p <- p - 0.1 dloss/dp
       p.zero_grad();
     }
   }
 }
 
 void seeing() {
-  fmt::print("\n5. A convolution can learn a filter from what it does: here Sobel's, which finds edges.\n");
+  fmt::print(
+      "\n5. A convolution can learn a filter from what it does: here Sobel's, which finds "
+      "edges.\n");
   const Tensor images = randn({8, 12, 12, 1}, {.seed = 6});  // (N, H, W, C)
-  const Tensor sobel = Tensor::from<float>({-1, 0, 1, -2, 0, 2, -1, 0, 1}, {1, 3, 3, 1});  // (O, KH, KW, C)
+  const Tensor sobel =
+      Tensor::from<float>({-1, 0, 1, -2, 0, 2, -1, 0, 1}, {1, 3, 3, 1});  // (O, KH, KW, C)
   const Tensor edges = conv2d(images, sobel, {.padding = 1}).value();
   Variable filter(Tensor::zeros({1, 3, 3, 1}), true);
   for (int step = 0; step < 200; ++step) {
@@ -86,7 +96,8 @@ void seeing() {
     filter.zero_grad();
   }
   for (int64_t row = 0; row < 3; ++row)
-    print_row(row == 1 ? "the learnt filter" : "", filter.value().reshape({3, 3}).slice(row, row + 1));
+    print_row(row == 1 ? "the learnt filter" : "",
+              filter.value().reshape({3, 3}).slice(row, row + 1));
 }
 
 }  // namespace

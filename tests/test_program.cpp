@@ -34,7 +34,9 @@ void touch(const fs::path& path) {
 }
 
 // Runs the command line "test ARGS..." and returns the exit code.
-int run_flags(std::vector<std::string> args, TrainingFlags& flags, const std::function<int()>& body = [] { return 0; }) {
+int run_flags(
+    std::vector<std::string> args, TrainingFlags& flags,
+    const std::function<int()>& body = [] { return 0; }) {
   CLI::App app("", "test");
   add_training_flags(app, flags);
   args.insert(args.begin(), "test");
@@ -46,8 +48,15 @@ int run_flags(std::vector<std::string> args, TrainingFlags& flags, const std::fu
 }  // namespace
 
 TEST_CASE("progress_line says what a trainer wants to know", "[program]") {
-  CHECK(progress_line({.step = 120, .total = 938, .epoch = 1, .epochs = 2, .loss = 0.07123, .grad_norm = 0.341,
-                       .learning_rate = 1e-3, .images_per_second = 811.6, .seconds_left = 61.4}) ==
+  CHECK(progress_line({.step = 120,
+                       .total = 938,
+                       .epoch = 1,
+                       .epochs = 2,
+                       .loss = 0.07123,
+                       .grad_norm = 0.341,
+                       .learning_rate = 1e-3,
+                       .images_per_second = 811.6,
+                       .seconds_left = 61.4}) ==
         "step 120/938 | epoch 1/2 | loss 0.0712 | lr 1.00e-03 | grad 0.34 | 812 img/s | 1:01 left");
   CHECK(duration(75) == "1:15");
   CHECK(duration(3725) == "1:02:05");
@@ -69,7 +78,8 @@ TEST_CASE("a log gets plain lines: the first, the last, and no control character
   text.resize(std::fread(text.data(), 1, text.size(), file));
   std::fclose(file);
   CHECK_THAT(text, Catch::Matchers::StartsWith("step 1/3 | epoch 1/1 | loss 0.5000"));
-  CHECK_THAT(text, Contains("\nstep 3/3") && Catch::Matchers::EndsWith("\nsaved it\n") && !Contains("step 2/3"));
+  CHECK_THAT(text, Contains("\nstep 3/3") && Catch::Matchers::EndsWith("\nsaved it\n") &&
+                       !Contains("step 2/3"));
   CHECK(text.find('\033') == std::string::npos);
   CHECK(text.find('\r') == std::string::npos);
 }
@@ -92,50 +102,67 @@ TEST_CASE("a run never overwrites another", "[program]") {
   CHECK(RunDirectory({.default_dir = base}).path() == base + "-3");
 
   touch(folder.path / "mine" / "metrics.jsonl");
-  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "mine").string()}), Contains("already holds a run") && Contains("--resume-from-checkpoint latest"));
+  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "mine").string()}),
+                    Contains("already holds a run") && Contains("--resume-from-checkpoint latest"));
   CHECK(fs::exists(folder.path / "mine" / "metrics.jsonl"));
   RunDirectory({.output_dir = (folder.path / "mine").string(), .overwrite = true});
   CHECK_FALSE(fs::exists(folder.path / "mine" / "metrics.jsonl"));
 
-  // overwriting a run spares what is not the run's, and a folder without a run is nobody's to overwrite
+  // overwriting a run spares what is not the run's, and a folder without a run is nobody's to
+  // overwrite
   touch(folder.path / "mine" / "metrics.jsonl");
   touch(folder.path / "mine" / "thesis.tex");
-  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "mine").string(), .overwrite = true}), Contains("holds things that are no run's"));
+  CHECK_THROWS_WITH(
+      RunDirectory({.output_dir = (folder.path / "mine").string(), .overwrite = true}),
+      Contains("holds things that are no run's"));
   CHECK(fs::exists(folder.path / "mine" / "thesis.tex"));
   touch(folder.path / "home" / "letters");
-  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "home").string(), .overwrite = true}), Contains("holds things that are no run's"));
+  CHECK_THROWS_WITH(
+      RunDirectory({.output_dir = (folder.path / "home").string(), .overwrite = true}),
+      Contains("holds things that are no run's"));
   CHECK(fs::exists(folder.path / "home" / "letters"));
 }
 
 TEST_CASE("a run resumes from its newest whole checkpoint", "[program]") {
   const TemporaryFolder folder;
   const fs::path run = folder.path / "run";
-  for (const char* name : {"checkpoint-000500", "checkpoint-001000", "checkpoint-1500.tmp", "checkpoint-x", "checkpoint-"})
+  for (const char* name : {"checkpoint-000500", "checkpoint-001000", "checkpoint-1500.tmp",
+                           "checkpoint-x", "checkpoint-"})
     touch(run / name / "file");
-  CHECK(checkpoints(run) == std::vector<fs::path>{run / "checkpoint-000500", run / "checkpoint-001000"});
-  CHECK(RunDirectory({.output_dir = run.string(), .resume = "latest"}).resume_from() == run / "checkpoint-001000");
+  CHECK(checkpoints(run) ==
+        std::vector<fs::path>{run / "checkpoint-000500", run / "checkpoint-001000"});
+  CHECK(RunDirectory({.output_dir = run.string(), .resume = "latest"}).resume_from() ==
+        run / "checkpoint-001000");
   const RunDirectory chosen({.resume = (run / "checkpoint-000500/").string()});
   CHECK(chosen.resume_from() == run / "checkpoint-000500");
   CHECK(chosen.path() == run);
-  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "none").string(), .resume = "latest"}), Contains("no checkpoint to resume from in"));
-  CHECK_THROWS_WITH(RunDirectory({.resume = "nowhere"}), Contains("must be 'latest' or the path of a checkpoint-N folder, got 'nowhere'"));
+  CHECK_THROWS_WITH(
+      RunDirectory({.output_dir = (folder.path / "none").string(), .resume = "latest"}),
+      Contains("no checkpoint to resume from in"));
+  CHECK_THROWS_WITH(
+      RunDirectory({.resume = "nowhere"}),
+      Contains("must be 'latest' or the path of a checkpoint-N folder, got 'nowhere'"));
 
   touch(folder.path / "other" / "metrics.jsonl");
-  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "other").string(), .resume = (run / "checkpoint-000500").string()}),
+  CHECK_THROWS_WITH(RunDirectory({.output_dir = (folder.path / "other").string(),
+                                  .resume = (run / "checkpoint-000500").string()}),
                     Contains("holds another run than the one to resume"));
 
   // without --output-dir the newest numbered run that has a checkpoint is meant
   touch(folder.path / "run-2" / "checkpoint-000010" / "file");
   fs::create_directories(folder.path / "run-3");
-  CHECK(RunDirectory({.default_dir = run.string(), .resume = "latest"}).path() == run.string() + "-2");
+  CHECK(RunDirectory({.default_dir = run.string(), .resume = "latest"}).path() ==
+        run.string() + "-2");
 
   rotate_checkpoints(run, 1);
   CHECK(checkpoints(run) == std::vector<fs::path>{run / "checkpoint-001000"});
 }
 
-TEST_CASE("a run that goes on from an older checkpoint does not mistake newer ones for its own", "[program]") {
+TEST_CASE("a run that goes on from an older checkpoint does not mistake newer ones for its own",
+          "[program]") {
   const TemporaryFolder folder;
-  for (const char* name : {"checkpoint-000500", "checkpoint-001000", "checkpoint-001500"}) touch(folder.path / name / "file");
+  for (const char* name : {"checkpoint-000500", "checkpoint-001000", "checkpoint-001500"})
+    touch(folder.path / name / "file");
   abandon_checkpoints(folder.path, 500);
   CHECK(checkpoints(folder.path) == std::vector<fs::path>{folder.path / "checkpoint-000500"});
   CHECK(fs::exists(folder.path / "checkpoint-001000.abandoned" / "file"));
@@ -158,7 +185,8 @@ TEST_CASE("metrics of a resumed run replace the future of the old one", "[progra
     for (int64_t i = 1; i <= 5; ++i) log.append({i, 1, 1.0 / static_cast<double>(i), 0.5, 1e-3});
   }
   const std::string whole = read(path);
-  CHECK_THAT(whole, Catch::Matchers::StartsWith(R"({"step": 1, "epoch": 1, "loss": 1, "grad_norm": 0.5, "lr": 0.001})"));
+  CHECK_THAT(whole, Catch::Matchers::StartsWith(
+                        R"({"step": 1, "epoch": 1, "loss": 1, "grad_norm": 0.5, "lr": 0.001})"));
   {
     MetricsLog log(path, 3);
     REQUIRE(log.rows().size() == 3);

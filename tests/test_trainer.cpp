@@ -163,7 +163,7 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   refuses(wider, plain, plain + ": exp_avg/weight must be (2, 4) f32, got (2, 3) f32");
   // An average that is wanted and not there, and the other way round.
   refuses(other_with_average, plain,
-          "safetensors: " + plain + ": there is no tensor \"ema/weight\"");
+          "safetensors: " + plain + ": there is no tensor 'ema/weight'");
   refuses(other, averaged, averaged + ": this run has no place for ema/bias" + kAdvice);
   // One tensor too many, one too few, one of another shape: the last one that is read.
   const State good = tensors_of(plain);
@@ -177,7 +177,7 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   data::save_safetensors(file, more, metadata_of(plain));
   refuses(other, file, file + ": this run has no place for weights/scale" + kAdvice);
   data::save_safetensors(file, less, metadata_of(plain));
-  refuses(other, file, "safetensors: " + file + ": there is no tensor \"weights/weight\"");
+  refuses(other, file, "safetensors: " + file + ": there is no tensor 'weights/weight'");
   data::save_safetensors(file, odd, metadata_of(plain));
   refuses(other, file, file + ": weights/bias must be (2) f32, got (5) f32");
   // No counters.

@@ -16,7 +16,8 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   for (size_t i = 1; i <= a.size(); ++i) {
     size_t diagonal = std::exchange(row[0], i);
     for (size_t j = 1; j <= b.size(); ++j)
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])}));
+      diagonal = std::exchange(
+          row[j], std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])}));
   }
   return row.back();
 }
@@ -33,7 +34,9 @@ std::vector<std::string> arguments(int argc, char** argv) {
   std::vector<std::string> args;
   for (int i = argc - 1; i > 0; --i) {
     std::string arg = argv[i];
-    if (arg.starts_with("--")) std::replace(arg.begin(), arg.begin() + static_cast<long>(std::min(arg.find('='), arg.size())), '_', '-');
+    if (arg.starts_with("--"))
+      std::replace(arg.begin(),
+                   arg.begin() + static_cast<long>(std::min(arg.find('='), arg.size())), '_', '-');
     args.push_back(std::move(arg));
   }
   return args;
@@ -54,7 +57,9 @@ template <typename Good>
 std::string require(const std::string& text, const char* what, Good good) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
-  return !text.empty() && *end == '\0' && good(value) ? "" : fmt::format("must be {}, got {}", what, text);
+  return !text.empty() && *end == '\0' && good(value)
+             ? ""
+             : fmt::format("must be {}, got {}", what, text);
 }
 
 }  // namespace
@@ -75,7 +80,8 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
   std::string best;
   size_t least = std::max<size_t>(3, word.size() / 3 + 1);
   for (const std::string& candidate : candidates)
-    if (const size_t distance = edit_distance(word, candidate); distance < least) least = distance, best = candidate;
+    if (const size_t distance = edit_distance(word, candidate); distance < least)
+      least = distance, best = candidate;
   return best;
 }
 
@@ -94,8 +100,9 @@ int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) 
   for (const std::string& extra : app.remaining()) {
     const std::string flag = extra.substr(0, extra.find('='));
     const std::string hint = flag.starts_with("-") ? nearest(flag, flags_of(app)) : "";
-    return usage_error(app, fmt::format("unknown {} {}{}", flag.starts_with("-") ? "flag" : "argument", flag,
-                                        hint.empty() ? "" : fmt::format("; did you mean {}?", hint)));
+    return usage_error(
+        app, fmt::format("unknown {} {}{}", flag.starts_with("-") ? "flag" : "argument", flag,
+                         hint.empty() ? "" : fmt::format("; did you mean {}?", hint)));
   }
   try {
     return body();

@@ -14,15 +14,17 @@ namespace imago::program {
 inline constexpr int kErrorExitCode = 1;
 inline constexpr int kUsageExitCode = 2;
 
-// Parses the command line and runs `body`; returns the program's exit code. --train_batch_size is taken for
-// --train-batch-size. An unknown flag is answered with the nearest known one and exit code 2; an imago::Error (or any
-// other std::exception) with one sentence on standard error and exit code 1.
+// Parses the command line and runs `body`; returns the program's exit code. --train_batch_size is
+// taken for
+// --train-batch-size. An unknown flag is answered with the nearest known one and exit code 2; an
+// imago::Error (or any other std::exception) with one sentence on standard error and exit code 1.
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
 // The command line that run() was called with, as one would type it again.
 const std::string& command_line();
 
-// Checks for CLI11's ->check(), with messages that people can read: "must be a positive number, got -1".
+// Checks for CLI11's ->check(), with messages that people can read: "must be a positive number, got
+// -1".
 std::string positive(const std::string& text);
 std::string not_negative(const std::string& text);
 std::string fraction(const std::string& text);  // in [0, 1]

@@ -7,7 +7,8 @@ namespace imago::program {
 
 inline constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, what shells expect
 
-// From now on the first SIGINT or SIGTERM only sets a flag; the next one, whichever it is, has its usual effect.
+// From now on the first SIGINT or SIGTERM only sets a flag; the next one, whichever it is, has its
+// usual effect.
 void catch_interrupts();
 bool interrupted();
 
@@ -15,7 +16,8 @@ class Interrupted : public Error {
  public:
   Interrupted() : Error("interrupted") {}
 };
-// Throws Interrupted after a signal: for work that is given up rather than finished, such as drawing samples.
+// Throws Interrupted after a signal: for work that is given up rather than finished, such as
+// drawing samples.
 void stop_if_interrupted();
 
 }  // namespace imago::program

@@ -8,7 +8,9 @@ namespace {
 
 constexpr int64_t kComfortableWidth = 64;  // pixels that an image is magnified to, about
 
-int64_t magnification(const Shape& images) { return std::max<int64_t>(1, kComfortableWidth / images[2]); }
+int64_t magnification(const Shape& images) {
+  return std::max<int64_t>(1, kComfortableWidth / images[2]);
+}
 
 // The images of all batches in one.
 Tensor stack(const std::vector<Tensor>& batches) {
@@ -26,13 +28,16 @@ Tensor stack(const std::vector<Tensor>& batches) {
 }  // namespace
 
 void write_grid(const std::filesystem::path& png, const Tensor& images, data::PixelRange range) {
-  data::write_png(png, data::image_grid(data::to_bytes(images, range), {.upscale = magnification(images.shape())}));
+  data::write_png(png, data::image_grid(data::to_bytes(images, range),
+                                        {.upscale = magnification(images.shape())}));
 }
 
-void write_rows(const std::filesystem::path& png, const std::vector<Tensor>& rows, data::PixelRange range) {
+void write_rows(const std::filesystem::path& png, const std::vector<Tensor>& rows,
+                data::PixelRange range) {
   const Tensor all = stack(rows);
-  data::write_png(png, data::image_grid(data::to_bytes(all, range),
-                                        {.columns = rows[0].dim(0), .upscale = magnification(all.shape())}));
+  data::write_png(
+      png, data::image_grid(data::to_bytes(all, range),
+                            {.columns = rows[0].dim(0), .upscale = magnification(all.shape())}));
 }
 
 void Strip::add(int64_t step, const Tensor& x_t, const Tensor& x_0) {

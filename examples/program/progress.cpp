@@ -21,7 +21,8 @@ int terminal_width(std::FILE* out) {
 
 std::string duration(double seconds) {
   const auto s = static_cast<int64_t>(std::max(0.0, seconds) + 0.5);
-  return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60) : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return s < 3600 ? fmt::format("{}:{:02}", s / 60, s % 60)
+                  : fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
 }
 
 std::string megabytes(size_t bytes) {
@@ -39,13 +40,18 @@ size_t resident_bytes() {
 }
 
 std::string progress_line(const StepReport& r) {
-  return fmt::format("step {}/{} | epoch {}/{} | loss {:.4f} | lr {:.2e} | grad {:.2f} | {:.0f} img/s | {} left", r.step,
-                     r.total, r.epoch, r.epochs, r.loss, r.learning_rate, r.grad_norm, r.images_per_second,
-                     duration(r.seconds_left));
+  return fmt::format(
+      "step {}/{} | epoch {}/{} | loss {:.4f} | lr {:.2e} | grad {:.2f} | {:.0f} img/s | {} left",
+      r.step, r.total, r.epoch, r.epochs, r.loss, r.learning_rate, r.grad_norm, r.images_per_second,
+      duration(r.seconds_left));
 }
 
-Progress::Progress(int64_t total, int64_t epochs, int64_t first_step, std::FILE* out, double log_seconds)
-    : out_(out), terminal_(isatty(fileno(out))), log_seconds_(log_seconds), first_step_(first_step) {
+Progress::Progress(int64_t total, int64_t epochs, int64_t first_step, std::FILE* out,
+                   double log_seconds)
+    : out_(out),
+      terminal_(isatty(fileno(out))),
+      log_seconds_(log_seconds),
+      first_step_(first_step) {
   report_.total = total;
   report_.epochs = epochs;
   report_.step = first_step;
@@ -60,7 +66,8 @@ double Progress::training_seconds() const {
   return std::chrono::duration<double>(end - start_).count() - paused_;
 }
 
-void Progress::step(int64_t step, int64_t epoch, int64_t images, double loss, double grad_norm, double learning_rate) {
+void Progress::step(int64_t step, int64_t epoch, int64_t images, double loss, double grad_norm,
+                    double learning_rate) {
   images_ += images;
   loss_weight_ = kLossMemory * loss_weight_ + 1;
   report_.loss += (loss - report_.loss) / loss_weight_;
@@ -70,7 +77,8 @@ void Progress::step(int64_t step, int64_t epoch, int64_t images, double loss, do
   report_.learning_rate = learning_rate;
   const double seconds = std::max(1e-9, training_seconds());
   report_.images_per_second = static_cast<double>(images_) / seconds;
-  report_.seconds_left = seconds / static_cast<double>(step - first_step_) * static_cast<double>(report_.total - step);
+  report_.seconds_left =
+      seconds / static_cast<double>(step - first_step_) * static_cast<double>(report_.total - step);
   draw(step == report_.total || step == first_step_ + 1);
 }
 

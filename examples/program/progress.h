@@ -1,5 +1,5 @@
-// What a long run shows: one line with loss, learning rate, gradient norm, speed and time left. A terminal sees it
-// redrawn in place, a log gets a plain line now and then.
+// What a long run shows: one line with loss, learning rate, gradient norm, speed and time left. A
+// terminal sees it redrawn in place, a log gets a plain line now and then.
 #pragma once
 
 #include <chrono>
@@ -30,14 +30,17 @@ size_t resident_bytes();
 
 class Progress {
  public:
-  // Writes to `out`; redraws if it is a terminal. A log gets a line every `log_seconds`, the first step and the last.
-  Progress(int64_t total, int64_t epochs, int64_t first_step, std::FILE* out = stderr, double log_seconds = 10);
+  // Writes to `out`; redraws if it is a terminal. A log gets a line every `log_seconds`, the first
+  // step and the last.
+  Progress(int64_t total, int64_t epochs, int64_t first_step, std::FILE* out = stderr,
+           double log_seconds = 10);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
   // Call after every step. `loss` is this step's: the line shows an average that forgets old steps.
-  void step(int64_t step, int64_t epoch, int64_t images, double loss, double grad_norm, double learning_rate);
+  void step(int64_t step, int64_t epoch, int64_t images, double loss, double grad_norm,
+            double learning_rate);
   // Time that is not training (drawing samples, saving): it does not count for the speed.
   void pause();
   void resume();

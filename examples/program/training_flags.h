@@ -1,4 +1,5 @@
-// The flags that every training program has, under the names that diffusers' training script gave them.
+// The flags that every training program has, under the names that diffusers' training script gave
+// them.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ struct TrainingFlags {
   bool use_ema = true;
   double ema_inv_gamma = 1, ema_power = 0.75, ema_max_decay = 0.9999;
 
-  int64_t eval_batch_size = 64;    // images in a sample grid
-  int64_t save_images_steps = 0;   // 0: about four times in a run
+  int64_t eval_batch_size = 64;   // images in a sample grid
+  int64_t save_images_steps = 0;  // 0: about four times in a run
   int64_t checkpointing_steps = 500;
   int64_t checkpoints_total_limit = 2;
 

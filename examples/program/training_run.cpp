@@ -26,13 +26,17 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
                         .schedule = nn::learning_rate_schedule(flags.lr_scheduler),
                         .warmup_steps = std::min(flags.lr_warmup_steps, total_steps / 2),
                         .total_steps = total_steps},
-      .adamw = {.beta1 = flags.adam_beta1, .beta2 = flags.adam_beta2, .eps = flags.adam_epsilon,
+      .adamw = {.beta1 = flags.adam_beta1,
+                .beta2 = flags.adam_beta2,
+                .eps = flags.adam_epsilon,
                 .weight_decay = flags.adam_weight_decay},
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
   };
   if (flags.use_ema)
-    options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay, .inv_gamma = flags.ema_inv_gamma, .power = flags.ema_power};
+    options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay,
+                                 .inv_gamma = flags.ema_inv_gamma,
+                                 .power = flags.ema_power};
   return options;
 }
 
@@ -45,14 +49,19 @@ std::string fingerprint(const data::ImageDataset& dataset) {
 
 class Run {
  public:
-  Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags)
+  Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
+      const TrainingFlags& flags)
       : recipe_(recipe),
         flags_(flags),
-        batches_(dataset, {.batch_size = flags.train_batch_size, .range = range, .seed = flags.seed}),
+        batches_(dataset,
+                 {.batch_size = flags.train_batch_size, .range = range, .seed = flags.seed}),
         steps_per_epoch_(batches_.per_epoch()),
-        total_(flags.max_train_steps > 0 ? flags.max_train_steps : flags.num_epochs * steps_per_epoch_),
-        folder_({.output_dir = flags.output_dir, .default_dir = "runs/" + recipe.name,
-                 .resume = flags.resume_from_checkpoint, .overwrite = flags.overwrite_output_dir}),
+        total_(flags.max_train_steps > 0 ? flags.max_train_steps
+                                         : flags.num_epochs * steps_per_epoch_),
+        folder_({.output_dir = flags.output_dir,
+                 .default_dir = "runs/" + recipe.name,
+                 .resume = flags.resume_from_checkpoint,
+                 .overwrite = flags.overwrite_output_dir}),
         trainer_(*recipe.model, trainer_options(flags, total_)) {
     settings_ = recipe.settings;
     settings_["data"] = fingerprint(dataset);
@@ -61,7 +70,8 @@ class Run {
     settings_["train_batch_size"] = std::to_string(flags.train_batch_size);
     if (!folder_.resume_from().empty()) {
       trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
-      IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(), " is behind the end of this run, step ", total_,
+      IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(),
+                  " is behind the end of this run, step ", total_,
                   "; a larger --num-epochs or --max-train-steps goes on from there");
       abandon_checkpoints(folder_.path(), trainer_.steps());
     }
@@ -83,22 +93,25 @@ class Run {
  private:
   void print_header() const {
     fmt::print(stderr, "model: {:.2f} M parameters, batch {}, {} steps, {} thread{}\n",
-               static_cast<double>(nn::parameter_count(*recipe_.model)) / 1e6, flags_.train_batch_size, total_, thread_count(),
-               thread_count() == 1 ? "" : "s");
-    fmt::print(stderr, "run: {}{}\n", folder_.path().string(),
-               folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
+               static_cast<double>(nn::parameter_count(*recipe_.model)) / 1e6,
+               flags_.train_batch_size, total_, thread_count(), thread_count() == 1 ? "" : "s");
+    fmt::print(
+        stderr, "run: {}{}\n", folder_.path().string(),
+        folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
   }
 
   void train() {
     const int64_t first = trainer_.steps();
     if (first == total_) return;
-    Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, first, stderr, flags_.log_every);
+    Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, first, stderr,
+                      flags_.log_every);
     try {
       while (trainer_.steps() < total_ && !interrupted()) {
         one_step(progress);
         after_step(progress);
       }
-    } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so far is kept
+    } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so
+                                       // far is kept
       if (trainer_.steps() > first) save_checkpoint();
       throw;
     }
@@ -108,8 +121,13 @@ class Run {
 
   int say_how_to_go_on() const {
     const bool resumes = command_line().find("--resume") != std::string::npos;
-    fmt::print(stderr, "stopped at step {}; saved in {}. Go on with\n  {}{}\n", trainer_.steps(), folder_.path().string(), command_line(),
-               resumes ? "" : fmt::format(" --resume-from-checkpoint latest{}", flags_.output_dir.empty() ? " --output-dir " + folder_.path().string() : ""));
+    fmt::print(
+        stderr, "stopped at step {}; saved in {}. Go on with\n  {}{}\n", trainer_.steps(),
+        folder_.path().string(), command_line(),
+        resumes ? ""
+                : fmt::format(
+                      " --resume-from-checkpoint latest{}",
+                      flags_.output_dir.empty() ? " --output-dir " + folder_.path().string() : ""));
     return kInterruptedExitCode;
   }
 
@@ -117,16 +135,20 @@ class Run {
     const int64_t k = trainer_.steps(), epoch = k / steps_per_epoch_;
     batches_.seek({.epoch = epoch, .batch = k % steps_per_epoch_});
     const Tensor images = batches_.next().images;
-    const diffusion::TrainStep step = trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
+    const diffusion::TrainStep step =
+        trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
     metrics_->append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
     progress.step(k + 1, epoch + 1, images.dim(0), step.loss, step.grad_norm, step.learning_rate);
   }
 
   void after_step(Progress& progress) {
     const int64_t k = trainer_.steps();
-    const int64_t image_steps = flags_.save_images_steps > 0 ? flags_.save_images_steps : std::max<int64_t>(1, (total_ + 3) / 4);
+    const int64_t image_steps = flags_.save_images_steps > 0
+                                    ? flags_.save_images_steps
+                                    : std::max<int64_t>(1, (total_ + 3) / 4);
     const bool draw = k % image_steps == 0 && k < total_;
-    const bool save = flags_.checkpointing_steps > 0 && k % flags_.checkpointing_steps == 0 && k < total_;
+    const bool save =
+        flags_.checkpointing_steps > 0 && k % flags_.checkpointing_steps == 0 && k < total_;
     if (!draw && !save) return;
     progress.pause();
     if (draw) draw_samples(progress);
@@ -139,7 +161,8 @@ class Run {
     const fs::path png = folder_.sample_path("step", trainer_.steps());
     try {
       draw_with_average([&] { recipe_.draw_samples(png); });
-      progress.note(fmt::format("samples: {} (memory {})", png.string(), megabytes(resident_bytes())));
+      progress.note(
+          fmt::format("samples: {} (memory {})", png.string(), megabytes(resident_bytes())));
     } catch (const Error& error) {
       if (!interrupted()) progress.note(fmt::format("no samples: {}", error.what()));
     }
@@ -171,12 +194,13 @@ class Run {
       write_directory(folder_.path() / "model", recipe_.save_model);
     });
     draw_loss();
-    nlohmann::ordered_json summary = {{"steps", trainer_.steps()},
-                                      {"final_loss", metrics_->rows().empty() ? 0.0 : metrics_->rows().back().loss},
-                                      {"images_per_second", speed_},
-                                      {"threads", thread_count()},
-                                      {"resident_bytes", resident_bytes()},
-                                      {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
+    nlohmann::ordered_json summary = {
+        {"steps", trainer_.steps()},
+        {"final_loss", metrics_->rows().empty() ? 0.0 : metrics_->rows().back().loss},
+        {"images_per_second", speed_},
+        {"threads", thread_count()},
+        {"resident_bytes", resident_bytes()},
+        {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
     if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
@@ -191,8 +215,9 @@ class Run {
       loss.y.push_back(row.loss);
     }
     loss.smoothing = std::max<int64_t>(2, static_cast<int64_t>(loss.x.size()) / 40);
-    data::write_svg_plot(folder_.path() / "loss.svg", {loss},
-                         {.title = recipe_.name, .x_label = "step", .y_label = "loss", .log_y = true});
+    data::write_svg_plot(
+        folder_.path() / "loss.svg", {loss},
+        {.title = recipe_.name, .x_label = "step", .y_label = "loss", .log_y = true});
   }
 
   const Recipe& recipe_;
@@ -208,7 +233,8 @@ class Run {
 
 }  // namespace
 
-int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range, const TrainingFlags& flags) {
+int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
+          const TrainingFlags& flags) {
   flags.check();
   if (flags.threads > 0) set_thread_count(flags.threads);
   catch_interrupts();
