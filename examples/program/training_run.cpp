@@ -71,7 +71,7 @@ class Run {
     if (!folder_.resume_from().empty()) {
       trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
       IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(),
-                  " is behind the end of this run, step ", total_,
+                  " is past the end of this run, step ", total_,
                   "; a larger --num-epochs or --max-train-steps goes on from there");
       abandon_checkpoints(folder_.path(), trainer_.steps());
     }
