@@ -19,6 +19,10 @@ constexpr const char* name_of(Device device) {
 
 inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
 
+// Where a tensor is made unless it is said: Device::cpu until somebody chooses another, for the whole program.
+Device default_device();
+void set_default_device(Device device);
+
 // A queue of work on a device; null is the device's default queue (the CPU has no other).
 struct Stream {
   void* handle = nullptr;

@@ -10,7 +10,7 @@ namespace {
 void check_steps(const Tensor& t, int64_t N, int64_t steps) {
   IMAGO_CHECK(t.shape() == Shape{N} && (t.dtype() == DType::i32 || t.dtype() == DType::i64),
               "add_noise: t must be ", Shape{N}, " of i32 or i64, got ", t.shape(), " ", t.dtype());
-  if (t.device() != Device::cpu) return;  // looking at them would wait for the device
+  if (!t.on_host()) return;  // looking at them would wait for the device
   for (const int64_t step : t.to_vector<int64_t>())
     IMAGO_CHECK(step >= 0 && step < steps, "add_noise: t must be in [0, ", steps, "), got ", step);
 }
@@ -31,8 +31,8 @@ void launch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor&
       .x0 = x0.raw(),
       .noise = noise.source_for(x0, "add_noise"),
       .t = t.raw(),
-      .alpha = alpha.data<float>(),
-      .sigma = sigma.data<float>(),
+      .alpha = static_cast<const float*>(alpha.raw()),
+      .sigma = static_cast<const float*>(sigma.raw()),
       .x_t = x_t.raw(),
       .target = target.raw(),
       .N = N,

@@ -25,7 +25,7 @@ DenoiseResult denoise_step(const Tensor& x_t, const Tensor& model,
   const DenoiseStep p{
       .x_t = x_t.raw(),
       .model = model.raw(),
-      .limit = limit.data<float>(),
+      .limit = static_cast<const float*>(limit.raw()),
       .noise = options.noise.source_for(x_t, "denoise_step"),
       .x = out.x.raw(),
       .x0 = out.x0.raw(),
