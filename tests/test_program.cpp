@@ -201,12 +201,20 @@ TEST_CASE("metrics of a resumed run replace the future of the old one", "[progra
 TEST_CASE("what steers the training has to be as it was when a run is resumed", "[program]") {
   TrainingFlags plain;
   run_flags({}, plain);
-  const std::vector<std::vector<std::string>> steering = {
-      {"--train-batch-size", "7"}, {"--learning-rate", "2e-3"}, {"--lr-scheduler", "linear"},
-      {"--lr-warmup-steps", "3"},  {"--adam-beta1", "0.8"},     {"--adam-beta2", "0.9"},
-      {"--adam-epsilon", "1e-5"},  {"--max-grad-norm", "2"},    {"--adam-weight-decay", "0.1"},
-      {"--ema-inv-gamma", "2"},    {"--ema-power", "0.5"},      {"--ema-max-decay", "0.9"},
-      {"--seed", "3"},             {"--no-ema"}};
+  const std::vector<std::vector<std::string>> steering = {{"--train-batch-size", "7"},
+                                                          {"--learning-rate", "2e-3"},
+                                                          {"--lr-scheduler", "linear"},
+                                                          {"--lr-warmup-steps", "3"},
+                                                          {"--adam-beta1", "0.8"},
+                                                          {"--adam-beta2", "0.9"},
+                                                          {"--adam-epsilon", "1e-5"},
+                                                          {"--max-grad-norm", "2"},
+                                                          {"--adam-weight-decay", "0.1"},
+                                                          {"--ema-inv-gamma", "2"},
+                                                          {"--ema-power", "0.5"},
+                                                          {"--ema-max-decay", "0.9"},
+                                                          {"--seed", "3"},
+                                                          {"--no-ema"}};
   for (const auto& args : steering) {
     CAPTURE(args);
     TrainingFlags flags;

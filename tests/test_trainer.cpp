@@ -162,8 +162,7 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   // Another model.
   refuses(wider, plain, plain + ": exp_avg/weight must be (2, 4) f32, got (2, 3) f32");
   // An average that is wanted and not there, and the other way round.
-  refuses(other_with_average, plain,
-          "safetensors: " + plain + ": there is no tensor 'ema/weight'");
+  refuses(other_with_average, plain, "safetensors: " + plain + ": there is no tensor 'ema/weight'");
   refuses(other, averaged, averaged + ": this run has no place for ema/bias" + kAdvice);
   // One tensor too many, one too few, one of another shape: the last one that is read.
   const State good = tensors_of(plain);

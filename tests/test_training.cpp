@@ -1,4 +1,5 @@
-// Training as a whole: a run beside that of torch and diffusers (golden/make_training.py), and the memory it takes.
+// Training as a whole: a run beside that of torch and diffusers (golden/make_training.py), and the
+// memory it takes.
 #include <malloc.h>
 
 #include "core/allocator.h"
@@ -37,9 +38,10 @@ nn::UNet2D make_unet(const nn::UNet2DConfig& config, DType dtype) {
   return unet;
 }
 
-// The gap between the model's weights and the golden file's, as a whole: the largest difference of any weight. The keys'
-// bias has no influence on the loss, so its gradient is nothing but rounding, which Adam makes large: in f32 it is left out.
-double weight_gap(const nn::UNet2D& unet, const Golden& golden, const std::string& prefix, DType dtype) {
+// The largest gap between a weight and the golden file's. The keys' bias has no influence on the
+// loss, so its gradient is nothing but rounding, which Adam makes large: in f32 it is left out.
+double weight_gap(const nn::UNet2D& unet, const Golden& golden, const std::string& prefix,
+                  DType dtype) {
   double gap = 0;
   for (const auto& [name, parameter] : nn::named_parameters(unet))
     if (dtype == DType::f64 || !name.ends_with("to_k.bias"))
@@ -61,7 +63,8 @@ Footprint footprint() {
 
 TEST_CASE("a training run goes as that of diffusers", "[training][golden]") {
   const Golden golden("training");
-  const auto losses = golden.load("losses").to_vector<double>(), norms = golden.load("norms").to_vector<double>(),
+  const auto losses = golden.load("losses").to_vector<double>(),
+             norms = golden.load("norms").to_vector<double>(),
              rates = golden.load("rates").to_vector<double>();
   REQUIRE(losses.size() == 6);
   for (const DType dtype : {DType::f64, DType::f32}) {
@@ -86,7 +89,8 @@ TEST_CASE("a training run goes as that of diffusers", "[training][golden]") {
   }
 }
 
-TEST_CASE("a training run takes no more memory after sixty steps than after fifteen", "[training][memory]") {
+TEST_CASE("a training run takes no more memory after sixty steps than after fifteen",
+          "[training][memory]") {
   const nn::UNet2DConfig config = config_of(Golden("training"));
   const size_t before = memory_stats(Device::cpu).in_use;
   {
@@ -96,8 +100,9 @@ TEST_CASE("a training run takes no more memory after sixty steps than after fift
     const Tensor images = randn({4, 8, 8, 3}, DType::f32);
     const auto train_until = [&](int64_t steps) {
       while (trainer.steps() < steps)
-        trainer.step(diffusion::training_loss([&](const Variable& x, const Tensor& t) { return unet(x, t); }, scheduler,
-                                              images, {.seed = 1, .step = static_cast<uint32_t>(trainer.steps())}));
+        trainer.step(diffusion::training_loss(
+            [&](const Variable& x, const Tensor& t) { return unet(x, t); }, scheduler, images,
+            {.seed = 1, .step = static_cast<uint32_t>(trainer.steps())}));
       return footprint();
     };
     reset_peak_memory(Device::cpu);

@@ -21,16 +21,20 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   const CLI::IsMember schedules({"constant", "linear", "cosine"});
   add("--train-batch-size", f.train_batch_size, "images per step", positive);
   add("--num-epochs", f.num_epochs, "passes over the data set", positive);
-  add("--max-train-steps", f.max_train_steps, "stop after this many steps, whatever the epochs", not_negative);
+  add("--max-train-steps", f.max_train_steps, "stop after this many steps, whatever the epochs",
+      not_negative);
   add("--learning-rate", f.learning_rate, "peak learning rate", positive);
   add("--lr-scheduler", f.lr_scheduler, "constant, linear or cosine", schedules);
-  add("--lr-warmup-steps", f.lr_warmup_steps, "steps over which the learning rate rises", not_negative);
+  add("--lr-warmup-steps", f.lr_warmup_steps, "steps over which the learning rate rises",
+      not_negative);
   add("--adam-beta1", f.adam_beta1, "decay of Adam's first moment", fraction);
   add("--adam-beta2", f.adam_beta2, "decay of Adam's second moment", fraction);
   add("--adam-weight-decay", f.adam_weight_decay, "decoupled weight decay", not_negative);
   add("--adam-epsilon", f.adam_epsilon, "Adam's epsilon", positive);
-  add("--max-grad-norm", f.max_grad_norm, "clip the gradient's norm to this; 0 does not clip", not_negative);
-  add_switch("--use-ema,!--no-ema", f.use_ema, "average the weights over time and draw with the average");
+  add("--max-grad-norm", f.max_grad_norm, "clip the gradient's norm to this; 0 does not clip",
+      not_negative);
+  add_switch("--use-ema,!--no-ema", f.use_ema,
+             "average the weights over time and draw with the average");
   add("--ema-inv-gamma", f.ema_inv_gamma, "warm-up of the average", positive);
   add("--ema-power", f.ema_power, "warm-up of the average", positive);
   add("--ema-max-decay", f.ema_max_decay, "the average's largest decay", fraction);
@@ -39,29 +43,34 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--output-dir", f.output_dir, "the run's folder (default: a new one under runs/)");
   add_switch("--overwrite-output-dir", f.overwrite_output_dir, "throw away the run that is in it");
   add("--resume-from-checkpoint", f.resume_from_checkpoint,
-      "'latest', or a checkpoint's folder; what steers the training must be as it was, but a run may be made longer "
-      "with --num-epochs or --max-train-steps");
-  add("--checkpointing-steps", f.checkpointing_steps, "save a checkpoint every so many steps; 0 only at the end",
+      "'latest', or a checkpoint's folder; what steers the training must be as it was, but the run "
+      "may become longer, by --num-epochs or --max-train-steps");
+  add("--checkpointing-steps", f.checkpointing_steps,
+      "save a checkpoint every so many steps; 0 only at the end", not_negative);
+  add("--checkpoints-total-limit", f.checkpoints_total_limit, "checkpoints to keep; 0 keeps all",
       not_negative);
-  add("--checkpoints-total-limit", f.checkpoints_total_limit, "checkpoints to keep; 0 keeps all", not_negative);
-  add("--save-images-steps", f.save_images_steps, "draw samples every so many steps (default: four times a run)",
-      not_negative);
+  add("--save-images-steps", f.save_images_steps,
+      "draw samples every so many steps (default: four times a run)", not_negative);
   add("--eval-batch-size", f.eval_batch_size, "images in a sample grid", positive);
   add("--seed", f.seed, "the same seed gives the same run");
   add("--threads", f.threads, "threads to use (default: all processors)", not_negative);
-  add("--log-every", f.log_every, "seconds between lines when the output is not a terminal", not_negative);
+  add("--log-every", f.log_every, "seconds between lines when the output is not a terminal",
+      not_negative);
 }
 
 void TrainingFlags::check() const {
-  IMAGO_CHECK(adam_beta1 < 1 && adam_beta2 < 1, "--adam-beta1 and --adam-beta2 must be below 1, got ", adam_beta1,
-              " and ", adam_beta2);
+  IMAGO_CHECK(adam_beta1 < 1 && adam_beta2 < 1,
+              "--adam-beta1 and --adam-beta2 must be below 1, got ", adam_beta1, " and ",
+              adam_beta2);
   IMAGO_CHECK(!(overwrite_output_dir && !resume_from_checkpoint.empty()),
               "--overwrite-output-dir and --resume-from-checkpoint exclude each other");
 }
 
 diffusion::Settings TrainingFlags::settings() const {
   diffusion::Settings settings;
-  const auto add = [&](const char* name, const auto& value) { settings.emplace_back(name, fmt::format("{}", value)); };
+  const auto add = [&](const char* name, const auto& value) {
+    settings.emplace_back(name, fmt::format("{}", value));
+  };
   add("seed", seed);
   add("train_batch_size", train_batch_size);
   add("learning_rate", learning_rate);

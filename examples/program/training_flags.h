@@ -1,4 +1,4 @@
-// The flags that every training program has, under the names that diffusers' training script gave them.
+// The flags that every training program has, under the names of diffusers' training script.
 #pragma once
 
 #include <cstdint>

@@ -100,8 +100,8 @@ class Run {
     abandon_checkpoints(folder_.path(), trainer_.steps());
   }
 
-  // A run may be made longer. The learning rate may depend on the length, and then the steps so far had another one
-  // than they would have had in a run of the new length: people should know.
+  // A run may be made longer. The learning rate may depend on the length, and then the steps so far
+  // had another one than in a run of the new length: people should know.
   void mind_the_length(const fs::path& checkpoint) const {
     const std::map<std::string, std::string> saved =
         data::SafetensorsFile::open(checkpoint).metadata();
