@@ -3,22 +3,15 @@
 #include <cmath>
 
 #include "kernels/backend.h"
+#include "kernels/check_like.h"
 
 namespace imago::kernels {
-namespace {
-
-void check_like(const Tensor& w, const Tensor& t, const char* name) {
-  IMAGO_CHECK(t.shape() == w.shape() && t.dtype() == w.dtype(), "adamw: ", name, " must be ",
-              w.shape(), " ", w.dtype(), ", got ", t.shape(), " ", t.dtype());
-}
-
-}  // namespace
 
 void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const AdamWArguments& a) {
-  check_like(w, g, "g");
-  check_like(w, m, "m");
-  check_like(w, v, "v");
-  if (ema.defined()) check_like(w, ema, "ema");
+  check_like("adamw", "g", g, w);
+  check_like("adamw", "m", m, w);
+  check_like("adamw", "v", v, w);
+  if (ema.defined()) check_like("adamw", "ema", ema, w);
   IMAGO_CHECK(a.step >= 1, "adamw: step must be at least 1, got ", a.step);
   for (const Tensor* t : {&w, &m, &v, &ema}) t->bump_version();
   const AdamW p{

@@ -1,9 +1,10 @@
-// The flags that every training program has, under the names that diffusers' training script gave
-// them.
+// The flags that every training program has, under the names of diffusers' training script.
 #pragma once
 
 #include <cstdint>
 #include <string>
+
+#include "diffusion/trainer.h"
 
 namespace CLI {
 class App;
@@ -37,6 +38,8 @@ struct TrainingFlags {
 
   // Throws unless the numbers make sense together.
   void check() const;
+  // What must be as it was when a run is resumed. The number of steps is not part of it.
+  diffusion::Settings settings() const;
 };
 
 void add_training_flags(CLI::App& app, TrainingFlags& flags);
