@@ -1,6 +1,7 @@
 #include "kernels/sgd.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -11,6 +12,7 @@ void sgd(Tensor& w, const Tensor& g, Tensor& momentum_buffer, const SgdArguments
   IMAGO_CHECK(a.momentum == 0 || (b.defined() && b.shape() == w.shape() && b.dtype() == w.dtype()),
               "sgd: momentum_buffer must be ", w.shape(), " ", w.dtype(), ", got ", b.shape(), " ",
               b.dtype());
+  check_same_device("sgd", w, {{"g", g}, {"momentum_buffer", b}});
   w.bump_version();
   if (a.momentum != 0) b.bump_version();
   const Sgd p{

@@ -141,12 +141,12 @@ const Pack<T, N>* packs(const void* p) { return static_cast<const Pack<T, N>*>(p
 template <int N, typename T>
 Pack<T, N>* packs(void* p) { return static_cast<Pack<T, N>*>(p); }
 
-// As pack_width, for values of T beside an index of another size.
-template <typename T, typename Index>
-int pool_width(int64_t C, const void* x, const void* y, const void* index) {
-  return sizeof(Index) == 1 ? pack_width<T>(C, static_cast<const T*>(x), static_cast<const T*>(y),
-                                            static_cast<const Index*>(index))
-                            : 1;
+// Runs f.operator()<N>() with the channels in packs of N. Positions of 4 bytes, of windows above 16 x 16, are rare enough
+// to be walked one by one.
+template <typename T, typename Index, typename F>
+void visit_channels(int64_t C, const void* x, const void* y, const void* index, F f) {
+  if constexpr (sizeof(Index) == 1) visit_pack<T>(pack_width<T>(C, x, y, index), f);
+  else f.template operator()<1>();
 }
 
 Windows forward_windows(const Pool2dShape& s, int N) { return Windows(s, N, s.HO, s.WO); }
@@ -157,7 +157,7 @@ Windows backward_windows(const Pool2dShape& s, int N) { return Windows(s, N, s.H
 void avg_pool2d_forward(const AvgPool2dForward& p, Stream stream) {
   const Pool2dShape& s = p.shape;
   visit<float, double, bfloat16>(p.dtype, "avg_pool2d", [&]<typename T>() {
-    visit_pack<T>(pool_width<T, uint8_t>(s.C, p.x, p.y, nullptr), [&]<int N>() {
+    visit_channels<T, uint8_t>(s.C, p.x, p.y, nullptr, [&]<int N>() {
       const AvgForward<T, N> body{packs<N, T>(p.x), packs<N, T>(p.y), forward_windows(s, N)};
       for_each(s.N * s.HO * s.WO * (s.C / N), stream, body);
     });
@@ -167,7 +167,7 @@ void avg_pool2d_forward(const AvgPool2dForward& p, Stream stream) {
 void avg_pool2d_backward(const AvgPool2dBackward& p, Stream stream) {
   const Pool2dShape& s = p.shape;
   visit<float, double, bfloat16>(p.dtype, "avg_pool2d", [&]<typename T>() {
-    visit_pack<T>(pool_width<T, uint8_t>(s.C, p.dy, p.dx, nullptr), [&]<int N>() {
+    visit_channels<T, uint8_t>(s.C, p.dy, p.dx, nullptr, [&]<int N>() {
       const AvgBackward<T, N> body{packs<N, T>(p.dy), packs<N, T>(p.dx), backward_windows(s, N)};
       for_each(s.N * s.H * s.W * (s.C / N), stream, body);
     });
@@ -178,7 +178,7 @@ void max_pool2d_forward(const MaxPool2dForward& p, Stream stream) {
   const Pool2dShape& s = p.shape;
   visit<float, double, bfloat16>(p.dtype, "max_pool2d", [&]<typename T>() {
     visit<uint8_t, int32_t>(p.index_dtype, "max_pool2d", [&]<typename Index>() {
-      visit_pack<T>(pool_width<T, Index>(s.C, p.x, p.y, p.index), [&]<int N>() {
+      visit_channels<T, Index>(s.C, p.x, p.y, p.index, [&]<int N>() {
         const MaxForward<T, Index, N> body{packs<N, T>(p.x), packs<N, T>(p.y), packs<N, Index>(p.index),
                                            forward_windows(s, N)};
         for_each(s.N * s.HO * s.WO * (s.C / N), stream, body);
@@ -191,7 +191,7 @@ void max_pool2d_backward(const MaxPool2dBackward& p, Stream stream) {
   const Pool2dShape& s = p.shape;
   visit<float, double, bfloat16>(p.dtype, "max_pool2d", [&]<typename T>() {
     visit<uint8_t, int32_t>(p.index_dtype, "max_pool2d", [&]<typename Index>() {
-      visit_pack<T>(pool_width<T, Index>(s.C, p.dy, p.dx, p.index), [&]<int N>() {
+      visit_channels<T, Index>(s.C, p.dy, p.dx, p.index, [&]<int N>() {
         const MaxBackward<T, Index, N> body{packs<N, T>(p.dy), packs<N, Index>(p.index), packs<N, T>(p.dx),
                                             backward_windows(s, N)};
         for_each(s.N * s.H * s.W * (s.C / N), stream, body);
