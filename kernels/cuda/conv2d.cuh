@@ -11,8 +11,8 @@ void direct_forward(const Conv2dForward& p, Stream stream);
 void direct_backward_input(const Conv2dBackwardInput& p, Stream stream);
 void direct_backward_weight(const Conv2dBackwardWeight& p, Stream stream);
 
-// conv2d_depthwise.cu: where is_depthwise().
-inline bool is_depthwise(const Conv2dShape& s) { return s.groups == s.C && s.O == s.C; }
+// conv2d_depthwise.cu: each channel by itself, where fits_depthwise().
+bool fits_depthwise(const Conv2dShape& s);
 void depthwise_forward(const Conv2dForward& p, Stream stream);
 void depthwise_backward_input(const Conv2dBackwardInput& p, Stream stream);
 void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream);
