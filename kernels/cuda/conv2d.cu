@@ -3,9 +3,36 @@
 
 #include <algorithm>
 
+#include "kernels/conv2d_algorithm.h"
+#include "kernels/precision.h"
+
 namespace imago::kernels::IMAGO_BACKEND {
 namespace conv2d {
 namespace {
+
+// ---- which kernels ----
+
+// The rung of the ladder for this problem: the highest there is, or what somebody asked for.
+Conv2dAlgorithm algorithm_for(const Conv2dShape& s, DType dtype) {
+  const Conv2dAlgorithm wish = conv2d_algorithm();
+  if (s.groups > 1 || dtype == DType::f64) return Conv2dAlgorithm::direct;
+  if (wish == Conv2dAlgorithm::tiled && dtype == DType::bf16) return Conv2dAlgorithm::direct;
+  if (wish != Conv2dAlgorithm::automatic) return wish;
+  const bool exact = dtype == DType::f32 && matmul_precision() == MatmulPrecision::f32;
+  return exact ? Conv2dAlgorithm::tiled : Conv2dAlgorithm::pipelined;
+}
+
+template <typename P>
+void run(const P& p, Stream stream, void (*depthwise)(const P&, Stream), void (*direct)(const P&, Stream),
+         void (*gemm)(const P&, Arithmetic, Stream)) {
+  if (fits_depthwise(p.shape) && conv2d_algorithm() != Conv2dAlgorithm::direct) return depthwise(p, stream);
+  switch (algorithm_for(p.shape, p.dtype)) {
+    case Conv2dAlgorithm::tiled: return gemm(p, Arithmetic::scalar, stream);
+    case Conv2dAlgorithm::tensor_core: return gemm(p, Arithmetic::tensor_core, stream);
+    case Conv2dAlgorithm::pipelined: return gemm(p, Arithmetic::pipelined, stream);
+    default: return direct(p, stream);
+  }
+}
 
 // ---- biases: column sums of dy, first over a part of an image's positions, then over the parts, then over images ----
 
@@ -87,18 +114,16 @@ void backward_bias(const Conv2dBackwardBias& p, Stream stream) {
 }  // namespace conv2d
 
 void conv2d_forward(const Conv2dForward& p, Stream stream) {
-  if (conv2d::fits_depthwise(p.shape)) return conv2d::depthwise_forward(p, stream);
-  conv2d::direct_forward(p, stream);
+  conv2d::run(p, stream, conv2d::depthwise_forward, conv2d::direct_forward, conv2d::gemm_forward);
 }
 
 void conv2d_backward_input(const Conv2dBackwardInput& p, Stream stream) {
-  if (conv2d::fits_depthwise(p.shape)) return conv2d::depthwise_backward_input(p, stream);
-  conv2d::direct_backward_input(p, stream);
+  conv2d::run(p, stream, conv2d::depthwise_backward_input, conv2d::direct_backward_input, conv2d::gemm_backward_input);
 }
 
 void conv2d_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
-  if (conv2d::fits_depthwise(p.shape)) return conv2d::depthwise_backward_weight(p, stream);
-  conv2d::direct_backward_weight(p, stream);
+  conv2d::run(p, stream, conv2d::depthwise_backward_weight, conv2d::direct_backward_weight,
+              conv2d::gemm_backward_weight);
 }
 
 void conv2d_backward_bias(const Conv2dBackwardBias& p, Stream stream) {

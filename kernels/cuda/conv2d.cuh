@@ -17,18 +17,14 @@ void depthwise_forward(const Conv2dForward& p, Stream stream);
 void depthwise_backward_input(const Conv2dBackwardInput& p, Stream stream);
 void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream);
 
-// out[i] = the sum over `parts` of partial[part][i], in order: the second stage of sums that are shared out.
-template <typename T>
-struct SumParts {
-  const Accumulator<T>* partial;  // (parts, n)
-  T* out;                         // (n)
-  int64_t parts, n;
-
-  __device__ void operator()(int64_t i) const {
-    Accumulator<T> sum = 0;
-    for (int64_t part = 0; part < parts; ++part) sum += partial[part * n + i];
-    out[i] = T(sum);
-  }
+// conv2d_forward.cu, conv2d_backward_*.cu: as products of matrices, for one group, f32 and bf16. What multiplies the tiles:
+enum class Arithmetic {
+  scalar,       // f32 only
+  tensor_core,  // bf16, or f32 rounded to tf32
+  pipelined,    // the same, the next tiles being copied meanwhile
 };
+void gemm_forward(const Conv2dForward& p, Arithmetic arithmetic, Stream stream);
+void gemm_backward_input(const Conv2dBackwardInput& p, Arithmetic arithmetic, Stream stream);
+void gemm_backward_weight(const Conv2dBackwardWeight& p, Arithmetic arithmetic, Stream stream);
 
 }  // namespace imago::kernels::IMAGO_BACKEND::conv2d

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/conv2d.cuh"
+#include "kernels/cuda/device/sum_parts.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND::conv2d {
 namespace {
@@ -198,7 +199,7 @@ void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
       simt::launch(depthwise_backward_weight_kernel<T, N>, grid, dim3(kThreads), 0, stream_of(stream), dy, x,
                    partial.data(), s, per_part);
     });
-    for_each(size, stream, SumParts<T>{partial.data(), static_cast<T*>(p.dweight), parts, size});
+    sum_parts(partial.data(), static_cast<T*>(p.dweight), parts, size, stream);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/conv2d.cuh"
+#include "kernels/cuda/device/sum_parts.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND::conv2d {
 namespace {
@@ -122,7 +123,7 @@ void direct_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
     for_each(parts * size, stream,
              BackwardWeight<T>{static_cast<const T*>(p.dy), static_cast<const T*>(p.x), partial.data(), s, per_part,
                                size});
-    for_each(size, stream, SumParts<T>{partial.data(), static_cast<T*>(p.dweight), parts, size});
+    sum_parts(partial.data(), static_cast<T*>(p.dweight), parts, size, stream);
   });
 }
 

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include "kernels/conv2d.h"
-#include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/conv2d.cuh"
 #include "kernels/cuda/device/tile_mma.cuh"
 #include "kernels/cuda/device/tile_scalar.cuh"
 
@@ -13,9 +12,9 @@ namespace imago::kernels::IMAGO_BACKEND::conv2d {
 
 // A correlation: output (i, j) sees the inputs (i*stride + r - top, j*stride + s - left), r < KH, s < KW.
 struct Window {
-  int H, W, C;     // of the input
-  int KH, KW;
-  int HO, WO;      // of the output
+  int H, W, C;    // of the input
+  int O, KH, KW;
+  int HO, WO;     // of the output
   int stride, top, left;
 };
 
@@ -24,8 +23,9 @@ inline Window window_of(const Conv2dShape& s) {
                   s.O * s.KH * s.KW * s.C < int64_t{1} << 31,
               "conv2d: one image and the weights must have fewer than 2^31 elements");
   const auto narrow = [](int64_t n) { return static_cast<int>(n); };
-  return {narrow(s.H), narrow(s.W), narrow(s.C), narrow(s.KH), narrow(s.KW), narrow(s.HO), narrow(s.WO),
-          narrow(s.stride), narrow(s.top), narrow(s.left)};
+  return {.H = narrow(s.H), .W = narrow(s.W), .C = narrow(s.C), .O = narrow(s.O), .KH = narrow(s.KH),
+          .KW = narrow(s.KW), .HO = narrow(s.HO), .WO = narrow(s.WO), .stride = narrow(s.stride),
+          .top = narrow(s.top), .left = narrow(s.left)};
 }
 
 // The digits of a number whose lower two digits go up to middle_size and low_size.
@@ -50,6 +50,13 @@ struct alignas(16) InputRow {
   const T* at;  // the input's first channel under tap (0, 0), which may be outside the image
   int h, w;     // its position; far outside for rows behind the last one
 };
+
+template <typename T>
+__device__ InputRow<T> input_row(const T* x, const Window& window, int64_t image, int i, int j, bool exists) {
+  const int h = i * window.stride - window.top, w = j * window.stride - window.left;
+  constexpr int kFarOutside = -(1 << 30);
+  return {x + ((image * window.H + h) * window.W + w) * window.C, exists ? h : kFarOutside, w};
+}
 
 // Where a row's results go.
 struct alignas(16) OutputRow {
@@ -163,33 +170,35 @@ struct StorePixels {
 // A block for each multiprocessor of a large GPU: with fewer, smaller tiles are faster.
 inline constexpr int64_t kBlocksWanted = 132;
 
-// Runs f.operator()<Product, VECTOR>() with the product of tiles to use for C (M, N). `vectors`: whether operands can be
-// moved 16 bytes at a time. `Product` is made by Make::Product<Tile>.
+// Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>, by
+// tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if `vectors`.
+// `split`: K is shared out until there are blocks enough.
 template <typename T, typename Make, typename F>
-void visit_tensor_core_product(int64_t M, int64_t N, bool vectors, bool pipelined, F&& f) {
-  const auto blocks = [&](int64_t tile_m, int64_t tile_n) { return divide_up(M, tile_m) * divide_up(N, tile_n); };
-  const auto with = [&]<typename Tile, int VECTOR>() {
+void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&& f, bool split = false) {
+  constexpr int V = kPack<T>;
+  const auto enough = [&](int64_t tile_m, int64_t tile_n) {
+    if (split) return M >= tile_m && N >= tile_n;
+    return divide_up(M, tile_m) * divide_up(N, tile_n) >= kBlocksWanted;
+  };
+  if constexpr (dtype_of<T> == DType::f32) {
+    const auto scalar = [&]<typename Tile, int VECTOR>() {
+      f.template operator()<typename Make::template Scalar<Tile>, VECTOR>();
+    };
+    if (arithmetic == Arithmetic::scalar) {
+      if (!vectors) return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
+      if (enough(128, 128)) return scalar.template operator()<TileShape<T, 128, 128, 4, 2, 2>, V>();
+      return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 2>, V>();
+    }
+  }
+  const auto tensor = [&]<typename Tile, int VECTOR>() {
     f.template operator()<typename Make::template TensorCore<Tile>, VECTOR>();
   };
-  constexpr int V = kPack<T>;
-  if (!vectors) return with.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
-  if (!pipelined) return with.template operator()<TileShape<T, 64, 64, 2, 2, 1>, V>();
-  if (N <= 32) return with.template operator()<TileShape<T, 128, 32, 4, 1, 3>, V>();
-  if (N > 64 && blocks(128, 128) >= kBlocksWanted) return with.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
-  if (blocks(128, 64) >= kBlocksWanted) return with.template operator()<TileShape<T, 128, 64, 2, 2, 3>, V>();
-  with.template operator()<TileShape<T, 64, 64, 2, 2, 3>, V>();
-}
-
-// The same in full f32.
-template <typename T, typename Make, typename F>
-void visit_scalar_product(int64_t M, int64_t N, bool vectors, F&& f) {
-  const auto with = [&]<typename Tile, int VECTOR>() {
-    f.template operator()<typename Make::template Scalar<Tile>, VECTOR>();
-  };
-  if (!vectors) return with.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
-  if (divide_up(M, 128) * divide_up(N, 128) >= kBlocksWanted)
-    return with.template operator()<TileShape<T, 128, 128, 4, 2, 2>, kPack<T>>();
-  with.template operator()<TileShape<T, 64, 64, 2, 2, 2>, kPack<T>>();
+  if (!vectors) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
+  if (arithmetic == Arithmetic::tensor_core) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, V>();
+  if (N <= 32) return tensor.template operator()<TileShape<T, 128, 32, 4, 1, 3>, V>();
+  if (N > 64 && enough(128, 128)) return tensor.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
+  if (enough(128, 64)) return tensor.template operator()<TileShape<T, 128, 64, 2, 2, 3>, V>();
+  tensor.template operator()<TileShape<T, 64, 64, 2, 2, 3>, V>();
 }
 
 }  // namespace imago::kernels::IMAGO_BACKEND::conv2d

@@ -4,7 +4,7 @@
 //
 // A kernel gives three things: a source for either operand (shared_tile.cuh) and what to do with the sums, a store:
 //   Store::kVector                          how many neighbours of a row it is given at a time: 16 bytes of its own type
-//   store.template put<N>(m, n, float* v)   the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called
+//   store.template put<N>(m, n, v)           the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called
 //                                           for the whole tile: the store knows what of it exists.
 //
 //   using Tile = TileShape<bfloat16, 128, 128, 2, 4, 3>;
@@ -133,6 +133,33 @@ struct TensorCoreProduct {
         store.template put<V>(m + i * 16 + row, n + column, v);
       }
       __syncwarp();
+    }
+  }
+};
+
+// The plain store: C is a matrix in memory.
+template <typename T>
+struct StoreMatrix {
+  static constexpr int kVector = kPack<T>;
+
+  T* c;  // of the tile's first element
+  int64_t row_step;
+  int64_t rows, columns;  // that exist from there on
+  bool packed;            // whether kVector elements can be stored at a time: row_step and columns are multiples of it
+
+  template <int N>
+  __device__ __forceinline__ void put(int m, int n, const Accumulator<T>* v) const {
+    if (m >= rows || n >= columns) return;
+    T* to = c + m * row_step + n;
+    if (N > 1 && packed) {
+      Pack<T, N> out;
+#pragma unroll
+      for (int k = 0; k < N; ++k) out.v[k] = T(v[k]);
+      store_pack(to, out);
+    } else {
+#pragma unroll
+      for (int k = 0; k < N; ++k)
+        if (n + k < columns) to[k] = T(v[k]);
     }
   }
 };
