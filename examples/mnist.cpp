@@ -170,10 +170,13 @@ int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
   // Rows: digits, the same with more and more noise, and what the model makes of these.
   recipe.draw_final = [&](const fs::path& folder) {
     const int64_t n = 8;
-    const Tensor x0 = data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit);
-    Tensor amount({n}), noise(x0.shape());
+    const Tensor x0 =
+        data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit).to(default_device());
+    std::vector<float> amounts;  // of noise, evenly from 0 to 1
     for (int64_t i = 0; i < n; ++i)
-      amount.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n - 1);
+      amounts.push_back(static_cast<float>(i) / static_cast<float>(n - 1));
+    const Tensor amount = Tensor::from(std::span<const float>(amounts), {n});
+    Tensor noise(x0.shape());
     fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
     const Tensor x = scheduler.corrupt(x0, noise, amount);
     program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()},
@@ -209,6 +212,7 @@ int main(int argc, char** argv) {
   CLI::App app("Learns to draw handwritten digits.", "mnist");
   add_flags(app, flags);
   return program::run(app, argc, argv, [&] {
+    set_default_device(device_named(flags.training.device));
     if (flags.recipe == "corrupt")
       set_course_defaults(app, flags.training);
     else if (app.count("--num-epochs") + app.count("--max-train-steps") == 0)

@@ -53,6 +53,8 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
       "draw samples every so many steps (default: four times a run)", not_negative);
   add("--eval-batch-size", f.eval_batch_size, "images in a sample grid", positive);
   add("--seed", f.seed, "the same seed gives the same run");
+  add("--device", f.device, "auto, cpu, cuda, or simt: the CUDA kernels on an emulator, for tests",
+      CLI::IsMember({"auto", "cpu", "cuda", "simt"}));
   add("--threads", f.threads, "threads to use (default: all processors)", not_negative);
   add("--log-every", f.log_every, "seconds between lines when the output is not a terminal",
       not_negative);

@@ -33,6 +33,7 @@ struct TrainingFlags {
   bool overwrite_output_dir = false;
   std::string resume_from_checkpoint = {};
   uint64_t seed = 0;
+  std::string device = "auto";
   int threads = 0;  // 0: all
   double log_every = 10;
 

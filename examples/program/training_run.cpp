@@ -230,7 +230,7 @@ class Run {
         {"images_per_second", speed_},
         {"threads", thread_count()},
         {"resident_bytes", resident_bytes()},
-        {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
+        {"peak_tensor_bytes", memory_stats(default_device()).peak}};
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
     if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
