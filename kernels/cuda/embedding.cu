@@ -59,7 +59,7 @@ void embedding_forward(const EmbeddingForward& p, Stream stream) {
     visit<float, double, bfloat16>(p.dtype, "embedding", [&]<typename T>() {
       const T* weight = static_cast<const T*>(p.weight);
       T* y = static_cast<T*>(p.y);
-      visit_pack<T>(pack_width(p.C, weight, y), [&]<int N>() {
+      visit_pack<T>(pack_width<T>(p.C, weight, y), [&]<int N>() {
         const Lookup<N, T, Id> body{static_cast<const Id*>(p.ids), weight, y, p.C};
         for_each(p.M * (p.C / N), stream, body);
       });

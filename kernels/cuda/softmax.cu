@@ -99,7 +99,7 @@ void softmax_forward(const SoftmaxForward& p, Stream stream) {
   visit<float, double, bfloat16>(p.dtype, "softmax", [&]<typename T>() {
     const T* x = static_cast<const T*>(p.x);
     T* y = static_cast<T*>(p.y);
-    visit_pack<T>(pack_width(p.C, x, y), [&]<int N>() {
+    visit_pack<T>(pack_width<T>(p.C, x, y), [&]<int N>() {
       visit_rows(p.M, p.C, [&]<bool kWholeBlock>(int64_t blocks) {
         simt::launch(softmax_forward_kernel<kWholeBlock, N, T>, grid_of(blocks), dim3(kThreads), 0, stream_of(stream),
                      x, y, p.M, p.C);
@@ -112,7 +112,7 @@ void softmax_backward(const SoftmaxBackward& p, Stream stream) {
   visit<float, double, bfloat16>(p.dtype, "softmax", [&]<typename T>() {
     const T *dy = static_cast<const T*>(p.dy), *y = static_cast<const T*>(p.y);
     T* dx = static_cast<T*>(p.dx);
-    visit_pack<T>(pack_width(p.C, dy, y, dx), [&]<int N>() {
+    visit_pack<T>(pack_width<T>(p.C, dy, y, dx), [&]<int N>() {
       visit_rows(p.M, p.C, [&]<bool kWholeBlock>(int64_t blocks) {
         simt::launch(softmax_backward_kernel<kWholeBlock, N, T>, grid_of(blocks), dim3(kThreads), 0, stream_of(stream),
                      dy, y, dx, p.M, p.C);

@@ -82,7 +82,7 @@ void sum_rows_of(const SumRows& p, Stream stream) {
 
 void sum_rows(const SumRows& p, Stream stream) {
   visit<float, double, bfloat16>(p.dtype, "sum_rows", [&]<typename T>() {
-    visit_pack<T>(pack_width(p.C, static_cast<const T*>(p.x)), [&]<int N>() { sum_rows_of<N, T>(p, stream); });
+    visit_pack<T>(pack_width<T>(p.C, static_cast<const T*>(p.x)), [&]<int N>() { sum_rows_of<N, T>(p, stream); });
   });
 }
 
