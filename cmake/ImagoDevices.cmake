@@ -1,4 +1,4 @@
-# kernels/cuda for the two devices that run it: a GPU, by nvcc, and the emulator of kernels/simt, by the host's compiler.
+# kernels/cuda for the two that run it: GPUs, by nvcc, and the emulator of kernels/simt, by the host's compiler.
 include_guard()
 
 set(IMAGO_CUDA AUTO CACHE STRING "build the CUDA backend: ON, OFF, or AUTO (where nvcc and a GPU are found)")
@@ -26,7 +26,8 @@ function(imago_simt_library name)
     target_compile_definitions(${name}_${part} PRIVATE IMAGO_BACKEND=simt_kernels IMAGO_BACKEND_NAME="simt"
                                IMAGO_DEVICE=simt)
     # Kernels look at memory through types of several sizes, as nvcc allows.
-    target_compile_options(${name}_${part} PRIVATE -O2 -fno-strict-aliasing -Wno-unknown-pragmas -Wno-ignored-attributes)
+    target_compile_options(${name}_${part} PRIVATE -O2 -fno-strict-aliasing -Wno-unknown-pragmas
+                           -Wno-ignored-attributes)
     set_target_properties(${name}_${part} PROPERTIES CXX_CLANG_TIDY "")
     if(ARGN)
       target_compile_definitions(${name}_${part} PRIVATE IMAGO_SIMT_CHECK)
@@ -59,8 +60,8 @@ if(with_cuda)
   if(NOT CMAKE_CUDA_COMPILER)
     find_program(IMAGO_NVCC nvcc PATHS /usr/local/cuda/bin $ENV{CUDA_HOME}/bin)
     if(NOT IMAGO_NVCC)
-      message(FATAL_ERROR "IMAGO_CUDA is ON, but there is no nvcc: install the CUDA toolkit (12.8 or newer), or name it "
-                          "by CUDACXX or CMAKE_CUDA_COMPILER.")
+      message(FATAL_ERROR "IMAGO_CUDA is ON, but there is no nvcc: install the CUDA toolkit (12.8 or newer), or name "
+                          "it by CUDACXX or CMAKE_CUDA_COMPILER.")
     endif()
     set(CMAKE_CUDA_COMPILER ${IMAGO_NVCC})
   endif()

@@ -1,4 +1,4 @@
-// The test program. $IMAGO_TEST_DEVICE (cpu, simt, cuda) says where tensors are made, and hence which kernels are tested.
+// The test program. $IMAGO_TEST_DEVICE (cpu, simt, cuda) says where tensors are made, so which kernels are tested.
 // Where the machine lacks that device, or the kernels that $IMAGO_CPU_ISA names, the program says so and ends with 77,
 // which CTest counts as skipped.
 #define CATCH_CONFIG_RUNNER

@@ -65,8 +65,8 @@ class DeviceScope {
   Device before_;
 };
 
-// What the tested device makes of f in `dtype`, against the CPU in f64: the largest difference() over the value of f and
-// the gradients of all inputs. Inputs are rounded to `dtype` first, so that only the computation is compared.
+// What the tested device makes of f in `dtype`, against the CPU in f64: the largest difference() over the value of f
+// and the gradients of all inputs. Inputs are rounded to `dtype` first, so that only the computation is compared.
 inline double disagreement(const std::function<Variable(const std::vector<Variable>&)>& f,
                            const std::vector<Tensor>& inputs, DType dtype) {
   std::vector<Variable> narrow, wide;
