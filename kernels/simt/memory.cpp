@@ -1,0 +1,31 @@
+// Device memory in builds without the checker; AddressSanitizer's own allocator puts exact redzones around it.
+#include "kernels/simt/memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/check.h"
+#include "kernels/simt/check/check.h"
+
+namespace simt {
+
+void* memory_allocate(size_t bytes) {
+  void* p = nullptr;
+  if (check::kChecking) {
+    p = check::allocate(bytes);
+  } else if (posix_memalign(&p, 256, std::max<size_t>(bytes, 1)) != 0) {
+    imago::fail("simt: cannot allocate ", bytes, " bytes of device memory");
+  }
+  std::memset(p, 0xFF, bytes);
+  return p;
+}
+
+void memory_release(void* p) {
+  if (check::kChecking) check::release(p);
+  else std::free(p);
+}
+
+void memory_written_by_host(const void* p, size_t bytes) { check::written_by_host(p, bytes); }
+
+}  // namespace simt
