@@ -20,6 +20,7 @@ void sgd(Tensor& w, const Tensor& g, Tensor& momentum_buffer, const SgdArguments
       .momentum = a.momentum,
       .weight_decay = a.weight_decay,
       .gradient_scale = a.gradient_scale,
+      .clip = a.clip.checked("sgd"),
       .nesterov = a.nesterov,
       .dtype = w.dtype(),
   };
