@@ -1,6 +1,8 @@
 #include "autograd/gradcheck.h"
 
 #include <cmath>
+#include <span>
+#include <vector>
 
 #include "core/random.h"
 
@@ -8,15 +10,17 @@ namespace imago {
 namespace {
 
 double dot(const Tensor& a, const Tensor& b) {
+  const std::vector<double> x = a.to_vector<double>(), y = b.to_vector<double>();
   double sum = 0;
-  for (int64_t i = 0; i < a.numel(); ++i) sum += a.data<double>()[i] * b.data<double>()[i];
+  for (size_t i = 0; i < x.size(); ++i) sum += x[i] * y[i];
   return sum;
 }
 
 Tensor moved(const Tensor& x, double a, const Tensor& d) {
-  Tensor y = x.clone();
-  for (int64_t i = 0; i < x.numel(); ++i) y.data<double>()[i] += a * d.data<double>()[i];
-  return y;
+  std::vector<double> y = x.to_vector<double>();
+  const std::vector<double> direction = d.to_vector<double>();
+  for (size_t i = 0; i < y.size(); ++i) y[i] += a * direction[i];
+  return Tensor::from(std::span<const double>(y), x.shape(), x.device());
 }
 
 }  // namespace

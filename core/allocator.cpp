@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "core/check.h"
+#include "core/device_memory.h"
 
 // Under AddressSanitizer the bytes that nobody asked for, and the blocks that nobody uses, must not
 // be touched.
@@ -31,8 +31,10 @@ size_t size_class(size_t bytes) {
 
 class CachingAllocator {
  public:
+  explicit CachingAllocator(Device device) : device_(device), memory_(device_memory(device)) {}
+
   void* allocate(size_t bytes) {
-    const size_t size = size_class(bytes);
+    const size_t size = block_size(bytes);
     const std::lock_guard lock(mutex_);
     std::vector<void*>& blocks = free_[size];
     void* memory = nullptr;
@@ -41,28 +43,31 @@ class CachingAllocator {
       blocks.pop_back();
       stats_.cached -= size;
     } else {
-      memory = std::aligned_alloc(kAlignment, size);
+      memory = memory_.allocate(size);
       if (!memory) {  // the cache may hold what is missing, in blocks of other sizes
         trim_locked();
-        memory = std::aligned_alloc(kAlignment, size);
+        memory = memory_.allocate(size);
       }
-      IMAGO_CHECK(memory, "out of memory on cpu: asked for ", size, " bytes while ", stats_.in_use,
+      IMAGO_CHECK(memory, "out of memory on ", device_, ": asked for ", size, " bytes while ", stats_.in_use,
                   " are in use");
       blocks.reserve(blocks.size() + 1 + outstanding_[size]++);  // so that release() cannot throw
     }
     stats_.in_use += size;
     stats_.peak = std::max(stats_.peak, stats_.in_use);
-    ASAN_POISON_MEMORY_REGION(memory, size);
-    ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+    if (device_ == Device::cpu) {
+      ASAN_POISON_MEMORY_REGION(memory, size);
+      ASAN_UNPOISON_MEMORY_REGION(memory, bytes);
+    }
     return memory;
   }
 
   void release(void* memory, size_t bytes) noexcept {
-    const size_t size = size_class(bytes);
+    const size_t size = block_size(bytes);
     const std::lock_guard lock(mutex_);
-    ASAN_POISON_MEMORY_REGION(memory, size);
-    free_[size].push_back(memory);
     stats_.in_use -= size;
+    if (!memory_.cached) return memory_.release(memory);
+    if (device_ == Device::cpu) ASAN_POISON_MEMORY_REGION(memory, size);
+    free_[size].push_back(memory);
     stats_.cached += size;
   }
 
@@ -80,11 +85,13 @@ class CachingAllocator {
   }
 
  private:
+  size_t block_size(size_t bytes) const { return memory_.cached ? size_class(bytes) : bytes; }
+
   void trim_locked() {
     for (auto& [size, blocks] : free_) {
       for (void* memory : blocks) {
-        ASAN_UNPOISON_MEMORY_REGION(memory, size);
-        std::free(memory);
+        if (device_ == Device::cpu) ASAN_UNPOISON_MEMORY_REGION(memory, size);
+        memory_.release(memory);
       }
       stats_.cached -= size * blocks.size();
       outstanding_[size] -= blocks.size();
@@ -92,6 +99,8 @@ class CachingAllocator {
     }
   }
 
+  const Device device_;
+  const DeviceMemory& memory_;
   mutable std::mutex mutex_;
   std::unordered_map<size_t, std::vector<void*>> free_;  // size class -> blocks nobody uses
   std::unordered_map<size_t, size_t> outstanding_;       // size class -> blocks that exist
@@ -100,9 +109,16 @@ class CachingAllocator {
 
 // Never destroyed: tensors with static lifetime may be released after main.
 CachingAllocator& allocator_for(Device device) {
-  static CachingAllocator& cpu = *new CachingAllocator;
-  IMAGO_CHECK(device == Device::cpu, "this build of imago has no memory on ", device);
-  return cpu;
+  if (device == Device::cpu) {
+    static CachingAllocator& cpu = *new CachingAllocator(Device::cpu);
+    return cpu;
+  }
+  if (device == Device::simt) {
+    static CachingAllocator& simt = *new CachingAllocator(Device::simt);
+    return simt;
+  }
+  static CachingAllocator& cuda = *new CachingAllocator(Device::cuda);
+  return cuda;
 }
 
 }  // namespace

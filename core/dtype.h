@@ -6,21 +6,23 @@
 #include <cstdint>
 #include <ostream>
 
+#include "core/host_device.h"
+
 namespace imago {
 
 enum class DType : uint8_t { f32, f64, bf16, i32, i64, u8 };
 
 // The upper half of an f32: storage only, arithmetic is in float. Conversion rounds to nearest even and keeps NaN.
 struct bfloat16 {
-  uint16_t bits = 0;
+  uint16_t bits;
 
   bfloat16() = default;
-  explicit bfloat16(float value) {
+  IMAGO_HOST_DEVICE explicit bfloat16(float value) {
     const uint32_t u = std::bit_cast<uint32_t>(value);
     const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
     bits = static_cast<uint16_t>(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  IMAGO_HOST_DEVICE explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
   friend bool operator==(bfloat16, bfloat16) = default;
 };
 

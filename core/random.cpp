@@ -9,9 +9,15 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;
 
-void require_host(const Tensor& out, const char* op) {
+// Numbers are drawn on the host. What the host cannot reach is filled from a copy: fill(tensor that it can reach).
+template <typename Fill>
+void fill_on_host(const Tensor& out, const char* op, Fill fill) {
   IMAGO_CHECK(out.defined(), op, ": the tensor is undefined");
-  IMAGO_CHECK(out.device() == Device::cpu, op, ": tensor must be on cpu, got ", out.device());
+  out.bump_version();
+  if (out.on_host()) return fill(out);
+  const Tensor staged(out.shape(), out.dtype(), Device::cpu);
+  fill(staged);
+  Tensor(out).copy_from(staged);
 }
 
 // Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block.
@@ -62,11 +68,11 @@ void draw(T* out, int64_t n, const RandomKey& key, uint64_t first) {
 
 template <typename Draw, typename Map>
 void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map map) {
-  require_host(out, op);
-  out.bump_version();
-  visit<float, double, bfloat16>(out.dtype(), op, [&]<typename T>() {
-    T* y = out.data<T>();
-    for_blocks(out.numel(), first, draw, [=](int64_t i, float v) { y[i] = T(map(v)); });
+  fill_on_host(out, op, [&](const Tensor& t) {
+    visit<float, double, bfloat16>(t.dtype(), op, [&]<typename T>() {
+      T* y = t.data<T>();
+      for_blocks(t.numel(), first, draw, [=](int64_t i, float v) { y[i] = T(map(v)); });
+    });
   });
 }
 
@@ -97,16 +103,14 @@ void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) 
 }
 
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
-  require_host(out, "fill_integers");
   IMAGO_CHECK(n >= 1 && n <= int64_t{1} << 31, "fill_integers: n must be in [1, 2^31], got ", n);
-  out.bump_version();
-  visit<int32_t, int64_t>(out.dtype(), "fill_integers", [&]<typename T>() {
-    T* y = out.data<T>();
-    for_blocks(
-        out.numel(), first, [&](uint64_t block) { return random_words(key, block); },
-        [=](int64_t i, uint32_t w) {
-          y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32);
-        });
+  fill_on_host(out, "fill_integers", [&](const Tensor& t) {
+    visit<int32_t, int64_t>(t.dtype(), "fill_integers", [&]<typename T>() {
+      T* y = t.data<T>();
+      for_blocks(
+          t.numel(), first, [&](uint64_t block) { return random_words(key, block); },
+          [=](int64_t i, uint32_t w) { y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32); });
+    });
   });
 }
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "core/device_memory.h"
+
 namespace imago {
 namespace {
 
@@ -39,9 +41,15 @@ To convert(From value) {
   }
 }
 
-void require_host(const Tensor& t, const char* op) {
-  IMAGO_CHECK(t.defined(), op, ": the tensor is undefined");
-  IMAGO_CHECK(t.device() == Device::cpu, op, ": tensor must be on cpu, got ", t.device());
+void require(const Tensor& t, const char* op) { IMAGO_CHECK(t.defined(), op, ": the tensor is undefined"); }
+
+// The tensor itself, or a copy, where the host can read it.
+Tensor readable(const Tensor& t) { return t.on_host() ? t : t.to(Device::cpu); }
+
+// One of two devices knows how to copy between both.
+void copy_bytes(const Tensor& to, const Tensor& from) {
+  const Device device = to.device() == Device::cpu ? from.device() : to.device();
+  if (to.numel()) device_memory(device).copy(to.raw(), from.raw(), to.bytes());
 }
 
 size_t bytes_of(const Shape& shape, DType dtype) {
@@ -60,8 +68,7 @@ Tensor::Tensor(const Shape& shape, DType dtype, Device device)
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor t(shape, dtype, device);
-  require_host(t, "Tensor::zeros");
-  if (t.numel()) std::memset(t.raw(), 0, t.bytes());
+  t.fill(0);
   return t;
 }
 
@@ -72,29 +79,30 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device
 }
 
 template <typename T>
-Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
+Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device) {
   IMAGO_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "Tensor::from: shape ", shape, " has ",
               shape.numel(), " elements, got ", values.size(), " values");
-  Tensor t(shape, dtype_of<T>);
-  if (!values.empty()) std::memcpy(t.raw(), values.data(), values.size_bytes());
+  Tensor t(shape, dtype_of<T>, device);
+  if (!values.empty()) device_memory(t.device()).copy(t.raw(), values.data(), values.size_bytes());
   return t;
 }
-template Tensor Tensor::from(std::span<const float>, const Shape&);
-template Tensor Tensor::from(std::span<const double>, const Shape&);
-template Tensor Tensor::from(std::span<const bfloat16>, const Shape&);
-template Tensor Tensor::from(std::span<const int32_t>, const Shape&);
-template Tensor Tensor::from(std::span<const int64_t>, const Shape&);
-template Tensor Tensor::from(std::span<const uint8_t>, const Shape&);
+template Tensor Tensor::from(std::span<const float>, const Shape&, Device);
+template Tensor Tensor::from(std::span<const double>, const Shape&, Device);
+template Tensor Tensor::from(std::span<const bfloat16>, const Shape&, Device);
+template Tensor Tensor::from(std::span<const int32_t>, const Shape&, Device);
+template Tensor Tensor::from(std::span<const int64_t>, const Shape&, Device);
+template Tensor Tensor::from(std::span<const uint8_t>, const Shape&, Device);
 
 double Tensor::item() const {
-  require_host(*this, "Tensor::item");
+  require(*this, "Tensor::item");
   IMAGO_CHECK(numel() == 1, "Tensor::item: tensor must have one element, got shape ", shape_);
   return to_vector<double>()[0];
 }
 
 template <typename T>
 std::vector<T> Tensor::to_vector() const {
-  require_host(*this, "Tensor::to_vector");
+  require(*this, "Tensor::to_vector");
+  if (!on_host()) return to(Device::cpu).to_vector<T>();
   std::vector<T> out(static_cast<size_t>(numel()));
   visit_any(dtype_, "Tensor::to_vector", [&]<typename From>() {
     const From* x = data<From>();
@@ -141,9 +149,9 @@ Tensor Tensor::view(int64_t offset, const Shape& shape) const {
 }
 
 Tensor Tensor::clone() const {
-  require_host(*this, "Tensor::clone");
+  require(*this, "Tensor::clone");
   Tensor t = empty_like(*this);
-  if (numel()) std::memcpy(t.raw(), raw(), bytes());
+  copy_bytes(t, *this);
   return t;
 }
 
@@ -155,13 +163,16 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 Tensor Tensor::to(Device device) const {
-  IMAGO_CHECK(device == this->device(), "Tensor::to: this build of imago has no device ", device);
-  return *this;
+  if (!defined() || device == this->device()) return *this;
+  const Tensor t(shape_, dtype_, device);
+  copy_bytes(t, *this);
+  return t;
 }
 
 void Tensor::fill(double value) {
-  require_host(*this, "Tensor::fill");
+  require(*this, "Tensor::fill");
   bump_version();
+  if (!on_host()) return copy_bytes(*this, full(shape_, value, dtype_, Device::cpu));
   visit_any(dtype_, "Tensor::fill", [&]<typename T>() {
     const T v = convert<T>(value);
     for (T& x : span<T>()) x = v;
@@ -169,14 +180,16 @@ void Tensor::fill(double value) {
 }
 
 void Tensor::copy_from(const Tensor& other) {
-  require_host(*this, "Tensor::copy_from");
-  require_host(other, "Tensor::copy_from");
+  require(*this, "Tensor::copy_from");
+  require(other, "Tensor::copy_from");
   IMAGO_CHECK(shape_ == other.shape_, "Tensor::copy_from: shape must be ", shape_, ", got ", other.shape_);
   bump_version();
   if (dtype_ == other.dtype_) {
-    if (numel()) std::memmove(raw(), other.raw(), bytes());
+    copy_bytes(*this, other);
     return;
   }
+  if (!on_host()) return copy_bytes(*this, readable(other).to(dtype_));
+  if (!other.on_host()) return copy_from(readable(other));
   visit_any(dtype_, "Tensor::copy_from", [&]<typename To>() {
     visit_any(other.dtype_, "Tensor::copy_from", [&]<typename From>() {
       const From* x = other.data<From>();
@@ -184,6 +197,15 @@ void Tensor::copy_from(const Tensor& other) {
       for (int64_t i = 0; i < numel(); ++i) y[i] = convert<To>(x[i]);
     });
   });
+}
+
+bool Tensor::on_host() const { return device_memory(device()).on_host; }
+
+void Tensor::open_to_host() const {
+  const DeviceMemory& memory = device_memory(device());
+  IMAGO_CHECK(memory.on_host, "Tensor::data: the tensor is on ", device(),
+              ", out of the host's reach; use to(Device::cpu)");
+  memory.open_to_host(raw(), bytes());
 }
 
 }  // namespace imago

@@ -20,19 +20,18 @@ class Tensor {
  public:
   Tensor() = default;  // undefined
   // Uninitialised memory.
-  explicit Tensor(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
+  explicit Tensor(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
 
-  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu);
-  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32,
-                     Device device = Device::cpu);
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = default_device());
+  static Tensor full(const Shape& shape, double value, DType dtype = DType::f32, Device device = default_device());
   static Tensor empty_like(const Tensor& t) { return Tensor(t.shape_, t.dtype_, t.device()); }
   static Tensor zeros_like(const Tensor& t) { return zeros(t.shape_, t.dtype_, t.device()); }
   // The values, copied; as many as the shape has elements.
   template <typename T>
-  static Tensor from(std::span<const T> values, const Shape& shape);
+  static Tensor from(std::span<const T> values, const Shape& shape, Device device = default_device());
   template <typename T>
-  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
-    return from(std::span<const T>(values.begin(), values.size()), shape);
+  static Tensor from(std::initializer_list<T> values, const Shape& shape, Device device = default_device()) {
+    return from(std::span<const T>(values.begin(), values.size()), shape, device);
   }
 
   bool defined() const { return storage_ != nullptr; }
@@ -44,15 +43,19 @@ class Tensor {
   DType dtype() const { return dtype_; }
   Device device() const { return storage_ ? storage_->device() : Device::cpu; }
 
-  // The first element; null if undefined. On the host only for Device::cpu and Device::simt.
+  // The first element; null if undefined. Memory of the device: for kernels.
   void* raw() const { return storage_ ? static_cast<char*>(storage_->memory()) + offset_ : nullptr; }
-  // The same, typed. Throws if T is not the tensor's type.
+  // The same, typed, for the host to read and write. Throws if T is not the tensor's type, or the memory of its device
+  // is out of the host's reach.
   template <typename T>
   T* data() const {
-    IMAGO_CHECK(!defined() || dtype_ == dtype_of<T>, "Tensor::data: tensor holds ", dtype_,
-                ", asked for ", dtype_of<T>);
+    IMAGO_CHECK(!defined() || dtype_ == dtype_of<T>, "Tensor::data: tensor holds ", dtype_, ", asked for ",
+                dtype_of<T>);
+    if (device() != Device::cpu) open_to_host();
     return static_cast<T*>(raw());
   }
+  // Whether data() works: always on cpu and simt, on cuda with managed memory (see core/device_memory.h).
+  bool on_host() const;
   template <typename T>
   std::span<T> span() const { return {data<T>(), static_cast<size_t>(numel())}; }
   // The only element of a one-element tensor, as double. Throws if there are more.
@@ -86,6 +89,8 @@ class Tensor {
   bool shares_memory_with(const Tensor& other) const { return defined() && storage_ == other.storage_; }
 
  private:
+  void open_to_host() const;
+
   std::shared_ptr<Storage> storage_;
   size_t offset_ = 0;  // bytes
   Shape shape_;

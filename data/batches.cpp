@@ -56,13 +56,14 @@ Batch Batches::next() {
   const int64_t begin = position_.batch * options_.batch_size;
   const int64_t count = std::min(options_.batch_size, dataset_.size() - begin);
   const int64_t* rows = order_.data() + begin;
-  Batch out{.images = Tensor(image_shape_.inserted(0, count)), .labels = {}, .position = position_};
-  gather(rows, count, out.images.data<float>());
+  const Tensor images(image_shape_.inserted(0, count), DType::f32, Device::cpu);
+  gather(rows, count, images.data<float>());
+  Batch out{.images = images.to(default_device()), .labels = {}, .position = position_};
   if (dataset_.labels.defined()) {
-    out.labels = Tensor({count}, DType::i64);
+    const Tensor ids({count}, DType::i64, Device::cpu);
     const uint8_t* labels = dataset_.labels.data<uint8_t>();
-    std::transform(rows, rows + count, out.labels.data<int64_t>(),
-                   [&](int64_t row) { return labels[row]; });
+    std::transform(rows, rows + count, ids.data<int64_t>(), [&](int64_t row) { return labels[row]; });
+    out.labels = ids.to(default_device());
   }
   const bool last = position_.batch + 1 == per_epoch_;
   position_ = last ? BatchPosition{position_.epoch + 1, 0}

@@ -19,7 +19,8 @@ Tensor image_grid(const Tensor& images, const GridOptions& options) {
                 rows = (N + columns - 1) / columns;
   const int64_t cell_h = H * scale + border, cell_w = W * scale + border;
   Tensor out =
-      Tensor::full({border + rows * cell_h, border + columns * cell_w, C}, background, DType::u8);
+      Tensor::full({border + rows * cell_h, border + columns * cell_w, C}, background, DType::u8,
+                   Device::cpu);
 
   const int64_t width = out.dim(1);
   for (int64_t n = 0; n < N; ++n)

@@ -49,7 +49,7 @@ Tensor read_idx(const std::filesystem::path& path) {
               ": the extents multiply to more than 2^63 elements");
   IMAGO_CHECK(bytes.size() - header == count, "idx: ", file, ": ", Shape(dims), " must have ",
               count, " bytes of data, got ", bytes.size() - header);
-  Tensor out(Shape(dims), DType::u8);
+  Tensor out(Shape(dims), DType::u8, Device::cpu);
   if (count) std::memcpy(out.raw(), bytes.data() + header, count);
   return out;
 }

@@ -33,7 +33,8 @@ Tensor read_image(const std::filesystem::path& path, int channels) {
     pixels = stb::decode_image(file, pixels.channels - 1, why);
   IMAGO_CHECK(pixels.height > 0, "read_image: ", path.string(),
               " is not a PNG or JPEG image that can be read: ", why);
-  return Tensor::from<uint8_t>(pixels.bytes, {pixels.height, pixels.width, pixels.channels});
+  return Tensor::from<uint8_t>(pixels.bytes, {pixels.height, pixels.width, pixels.channels},
+                               Device::cpu);
 }
 
 }  // namespace imago::data

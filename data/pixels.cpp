@@ -24,7 +24,7 @@ std::array<float, 256> byte_values(PixelRange range) {
 Tensor from_bytes(const Tensor& bytes, PixelRange range) {
   IMAGO_CHECK(bytes.dtype() == DType::u8, "from_bytes: bytes must be u8, got ", bytes.dtype());
   const std::array<float, 256> values = byte_values(range);
-  Tensor out(bytes.shape());
+  const Tensor out(bytes.shape(), DType::f32, Device::cpu);
   const uint8_t* x = bytes.data<uint8_t>();
   float* y = out.data<float>();
   parallel_chunks(out.numel(), kGrain, [&](int64_t begin, int64_t end) {
@@ -36,8 +36,8 @@ Tensor from_bytes(const Tensor& bytes, PixelRange range) {
 Tensor to_bytes(const Tensor& values, PixelRange range) {
   IMAGO_CHECK(is_floating(values.dtype()), "to_bytes: values must be f32, f64 or bf16, got ",
               values.dtype());
-  const Tensor narrow = values.to(DType::f32);
-  Tensor out(values.shape(), DType::u8);
+  const Tensor narrow = values.to(Device::cpu).to(DType::f32);
+  const Tensor out(values.shape(), DType::u8, Device::cpu);
   const float* x = narrow.data<float>();
   uint8_t* y = out.data<uint8_t>();
   parallel_chunks(out.numel(), kGrain, [&](int64_t begin, int64_t end) {

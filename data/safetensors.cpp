@@ -55,7 +55,7 @@ float half_to_float(uint16_t bits) {
 }
 
 Tensor load_half(const InputFile& file, uint64_t offset, const Shape& shape) {
-  Tensor out(shape);
+  Tensor out(shape, DType::f32, Device::cpu);
   std::vector<uint16_t> halves(static_cast<size_t>(shape.numel()));
   file.read_at(offset, halves.data(), halves.size() * sizeof(uint16_t));
   std::transform(halves.begin(), halves.end(), out.data<float>(), half_to_float);
@@ -120,7 +120,7 @@ Tensor SafetensorsFile::load(std::string_view name) const {
       std::ranges::find_if(kLoaded, [&](const auto& t) { return tensor.dtype == t.first; });
   IMAGO_CHECK(known != std::end(kLoaded), "safetensors: ", path(), ": tensor ", in_quotes(name),
               " must be F64, F32, F16, BF16, I64, I32 or U8 to be loaded, got ", tensor.dtype);
-  Tensor out(shape, known->second);
+  Tensor out(shape, known->second, Device::cpu);
   file_.read_at(offset, out.raw(), out.bytes());
   return out;
 }

@@ -104,7 +104,7 @@ void save_safetensors(const std::filesystem::path& path, const std::vector<Named
   const uint64_t length = header.size();
   out.write(&length, sizeof length);
   out.write(header);
-  for (const Named* named : sorted) out.write(named->second.raw(), named->second.bytes());
+  for (const Named* named : sorted) out.write(named->second.to(Device::cpu).raw(), named->second.bytes());
   out.commit();
 }
 

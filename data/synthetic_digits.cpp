@@ -197,8 +197,8 @@ void draw_digit(int digit, uint64_t seed, uint64_t image, uint8_t* out) {
 ImageDataset synthetic_digits(int64_t count, uint64_t seed, int64_t first) {
   IMAGO_CHECK(count >= 0 && first >= 0, "synthetic_digits: count and first must be >= 0, got ",
               count, " and ", first);
-  ImageDataset out{.images = Tensor::zeros({count, kDigitSize, kDigitSize, 1}, DType::u8),
-                   .labels = Tensor({count}, DType::u8)};
+  ImageDataset out{.images = Tensor::zeros({count, kDigitSize, kDigitSize, 1}, DType::u8, Device::cpu),
+                   .labels = Tensor({count}, DType::u8, Device::cpu)};
   uint8_t* images = out.images.data<uint8_t>();
   uint8_t* labels = out.labels.data<uint8_t>();
   parallel_chunks(count, 64, [&](int64_t begin, int64_t end) {

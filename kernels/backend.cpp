@@ -1,14 +1,32 @@
 #include "kernels/backend.h"
 
+#include <array>
+
 #include "core/check.h"
 
 namespace imago::kernels {
 
+#if defined(IMAGO_WITH_CUDA)
+namespace cuda_kernels { void register_with_imago(); }
+#endif
+
+namespace {
+
+constinit std::array<const Backend*, 3> registered{};
+
+#if defined(IMAGO_WITH_CUDA)
+const bool cuda = (cuda_kernels::register_with_imago(), true);
+#endif
+
+}  // namespace
+
+void register_backend(Device device, const Backend& backend) { registered[static_cast<size_t>(device)] = &backend; }
+
 const Backend& backend_for(Device device) {
   if (device == Device::cpu) return cpu_backend();
-  const Backend* cuda = device == Device::cuda ? cuda_backend() : nullptr;
-  IMAGO_CHECK(cuda, "this build of imago has no ", device, " backend");
-  return *cuda;
+  const Backend* backend = registered[static_cast<size_t>(device)];
+  IMAGO_CHECK(backend, "this build of imago has no ", device, " backend");
+  return *backend;
 }
 
 }  // namespace imago::kernels

@@ -22,7 +22,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight) {
   IMAGO_CHECK(weight.rank() == 2, "embedding: weight must be (V, C), got ", weight.shape());
   IMAGO_CHECK(ids.dtype() == DType::i32 || ids.dtype() == DType::i64,
               "embedding: ids must be i32 or i64, got ", ids.dtype());
-  if (ids.device() == Device::cpu) check_range(ids, weight.dim(0));
+  if (ids.on_host()) check_range(ids, weight.dim(0));
   const int64_t C = weight.dim(1);
   std::vector<int64_t> dims(ids.shape().begin(), ids.shape().end());
   dims.push_back(C);

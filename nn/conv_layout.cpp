@@ -4,8 +4,9 @@ namespace imago::nn {
 namespace {
 
 // (O, A, B) -> (O, B, A)
-Tensor swap_inner(const Tensor& x, int64_t A, int64_t B, const Shape& shape) {
-  Tensor y(shape, x.dtype());
+Tensor swap_inner(const Tensor& weight, int64_t A, int64_t B, const Shape& shape) {
+  const Tensor x = weight.to(Device::cpu);
+  const Tensor y(shape, x.dtype(), Device::cpu);
   visit<float, double, bfloat16>(x.dtype(), "conv_layout", [&]<typename T>() {
     const T* from = x.data<T>();
     T* to = y.data<T>();
@@ -13,7 +14,7 @@ Tensor swap_inner(const Tensor& x, int64_t A, int64_t B, const Shape& shape) {
       for (int64_t b = 0; b < B; ++b)
         for (int64_t a = 0; a < A; ++a) to[b * A + a] = from[a * B + b];
   });
-  return y;
+  return y.to(weight.device());
 }
 
 }  // namespace

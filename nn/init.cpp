@@ -31,15 +31,15 @@ Init Init::none(DType dtype) {
 }
 
 Tensor Init::uniform(const Shape& shape, double bound) const {
-  Tensor out(shape, dtype_);
+  Tensor out(shape, dtype_, Device::cpu);
   (*fill_)(out, Distribution::uniform, bound);
-  return out;
+  return out.to(default_device());
 }
 
 Tensor Init::normal(const Shape& shape, double stddev) const {
-  Tensor out(shape, dtype_);
+  Tensor out(shape, dtype_, Device::cpu);
   (*fill_)(out, Distribution::normal, stddev);
-  return out;
+  return out.to(default_device());
 }
 
 }  // namespace imago::nn

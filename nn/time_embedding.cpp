@@ -31,7 +31,7 @@ Variable TimeProjection::operator()(const Tensor& t) const {
 // Angles are hundreds of radians large, so they are rounded where diffusers rounds them.
 Tensor TimeProjection::fourier(const Tensor& t) const {
   const int64_t N = t.dim(0), C = channels_;
-  Tensor out({N, 2 * C}, dtype_);
+  const Tensor out({N, 2 * C}, dtype_, Device::cpu);
   imago::visit<float, double>(dtype_, "TimeProjection", [&]<typename T>() {
     const std::vector<T> steps = t.to_vector<T>();
     const std::vector<T> frequencies = frequencies_.value().to_vector<T>();
