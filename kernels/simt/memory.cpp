@@ -28,4 +28,11 @@ void memory_release(void* p) {
 
 void memory_written_by_host(const void* p, size_t bytes) { check::written_by_host(p, bytes); }
 
+void memory_upload(void* device, const void* host, size_t bytes) {
+  std::memcpy(device, host, bytes);
+  memory_written_by_host(device, bytes);
+}
+
+void memory_download(void* host, const void* device, size_t bytes) { std::memcpy(host, device, bytes); }
+
 }  // namespace simt

@@ -13,4 +13,8 @@ void memory_release(void* p);
 // For whoever fills device memory other than by a kernel: these bytes are now initialised.
 void memory_written_by_host(const void* p, size_t bytes);
 
+// Host code reaches device memory by these; the checker reports it where it does so by itself.
+void memory_upload(void* device, const void* host, size_t bytes);
+void memory_download(void* host, const void* device, size_t bytes);
+
 }  // namespace simt
