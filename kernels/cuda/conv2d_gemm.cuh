@@ -167,8 +167,8 @@ struct StorePixels {
 
 // ---- which kernel ----
 
-// A block for each multiprocessor of a large GPU: with fewer, smaller tiles are faster.
-inline constexpr int64_t kBlocksWanted = 132;
+// About a block for each of an H200's 132 multiprocessors: with fewer, smaller tiles are faster.
+inline constexpr int64_t kBlocksWanted = 128;
 
 // Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>, by
 // tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if `vectors`.
