@@ -34,14 +34,16 @@ struct TurnedWeights {
 
   const T* origin;  // (O, KH, KW, C)
   int first;        // the last tap of the column
-  Digits k;
-  int taps;  // down the kernel; none if the column is outside
+  Digits k;         // far behind the last tap if the column is outside
+  int taps;         // down the kernel
   WeightSteps step;
 
   // `last`: where the last tap of the tile's first column is.
   __device__ TurnedWeights(const T* weight, int last, const Window& seen, int extent, const WeightSteps& step)
-      : origin(weight), first(last + MyShare().column), k(MyShare().row, seen.KW, seen.C),
-        taps(MyShare().column < extent ? seen.KH : 0), step(step) {}
+      : origin(weight), first(last + MyShare().column), k(MyShare().row, seen.KW, seen.C), taps(seen.KH),
+        step(step) {
+    if (MyShare().column >= extent) k.high = 1 << 30;
+  }
   __device__ const T* at(int) const {
     const int here = first + k.low * step.channel - k.high * step.row - k.middle * step.column;
     return k.high < taps ? origin + here : nullptr;
@@ -50,7 +52,7 @@ struct TurnedWeights {
   __device__ void next_tile() {}
 };
 
-// Grid (pixels and channels, phases).
+// Grid (pixels and channels, phases). Two walks along taps take more registers than kMinBlocks would leave.
 template <typename Product, int VECTOR>
 __global__ void __launch_bounds__(Product::Tile::kThreads)
     conv2d_backward_input_kernel(const typename Product::Tile::T* __restrict__ dy,
