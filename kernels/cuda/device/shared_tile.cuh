@@ -56,7 +56,8 @@ template <int THREADS, typename Tile, typename Source>
 __device__ __forceinline__ void fetch(const Tile& tile, Source& source) {
   using T = typename Tile::Element;
   const Share<Tile, Source::kVector, THREADS> share;
-#pragma unroll
+  [[maybe_unused]] constexpr int kUnroll = Source::kVector == 1 ? 4 : Tile::kRows / share.kStep;
+#pragma unroll kUnroll
   for (int row = 0; row < Tile::kRows; row += share.kStep) {
     const T* from = source.at(share.row + row);
     T* to = tile.at(share.row + row, share.column);
