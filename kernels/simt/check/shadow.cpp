@@ -2,6 +2,7 @@
 #include "kernels/simt/check/shadow.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 #include <cstring>
 
@@ -28,6 +29,11 @@ const char* verb(Packed kind) { return kind & kAtomic ? "atomic on" : kind & kWr
 std::string size_text(size_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte of " : " bytes of "); }
 
 }  // namespace
+
+void forget_accesses() {
+  std::memset(static_cast<void*>(shared_granules), 0, sizeof shared_granules);
+  if (device_space.base) madvise(device_space.granules, device_space.bytes / 4 * sizeof(Granule), MADV_DONTNEED);
+}
 
 void bad_state(const Request& r, State state, unsigned mask) {
   Pause pause;
