@@ -118,8 +118,9 @@ double conv2d_disagreement(const Case& c, DType dtype) {
   const auto f = [&](const std::vector<Variable>& v) {
     return conv2d(v[0], v[1], c.options, {.bias = v[2], .channel_bias = v[3], .residual = v[4]});
   };
-  return disagreement(f, {randn(c.x()), randn(c.weight()), randn({c.O}), randn({c.N, c.O}, DType::f64, 5), randn(c.y())},
-                      dtype);
+  const std::vector<Tensor> inputs{randn(c.x()), randn(c.weight()), randn({c.O}), randn({c.N, c.O}, DType::f64, 5),
+                                   randn(c.y())};
+  return disagreement(f, inputs, dtype);
 }
 
 // Around the tiles of the CUDA kernels, and their ways of copying.

@@ -1,5 +1,5 @@
-// Gradient of the input as a product of matrices: dx (pixels, C) = gradients seen (pixels, taps*O) weight (taps*O, C). It
-// is a correlation of dy with the weights turned round; behind a stride, one for each phase.
+// Gradient of the input as a product of matrices: dx (pixels, C) = gradients seen (pixels, taps*O) weight (taps*O, C).
+// It is a correlation of dy with the weights turned round; behind a stride, one for each phase.
 #include "kernels/cuda/conv2d.cuh"
 #include "kernels/cuda/conv2d_gemm.cuh"
 
@@ -25,8 +25,8 @@ struct WeightSteps {
   int row, column, channel;
 };
 
-// The weights that a phase sees, from the last tap to the first, as the source of mn-major tiles: rows are (r, s, output
-// channel), columns input channels.
+// The weights that a phase sees, from the last tap to the first, as the source of mn-major tiles: rows are (r, s,
+// output channel), columns input channels.
 template <typename T, typename Tile, int VECTOR, int THREADS>
 struct TurnedWeights {
   static constexpr int kVector = VECTOR;
@@ -43,7 +43,8 @@ struct TurnedWeights {
       : origin(weight), first(last + MyShare().column), k(MyShare().row, seen.KW, seen.C),
         taps(MyShare().column < extent ? seen.KH : 0), step(step) {}
   __device__ const T* at(int) const {
-    return k.high < taps ? origin + (first + k.low * step.channel - k.high * step.row - k.middle * step.column) : nullptr;
+    const int here = first + k.low * step.channel - k.high * step.row - k.middle * step.column;
+    return k.high < taps ? origin + here : nullptr;
   }
   __device__ void next_row() { k.advance(MyShare::kStep); }
   __device__ void next_tile() {}
@@ -54,7 +55,8 @@ template <typename Product, int VECTOR>
 __global__ void __launch_bounds__(Product::Tile::kThreads)
     conv2d_backward_input_kernel(const typename Product::Tile::T* __restrict__ dy,
                                  const typename Product::Tile::T* __restrict__ weight,
-                                 StorePixels<typename Product::Tile::T> store, Window window, WeightSteps step, int64_t images) {
+                                 StorePixels<typename Product::Tile::T> store, Window window, WeightSteps step,
+                                 int64_t images) {
   using Tile = typename Product::Tile;
   using T = typename Tile::T;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
@@ -84,8 +86,7 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
   __syncthreads();
   const int n0 = store.n0, tap = rows.last_tap * window.KW + columns.last_tap;
   PixelRows<T, typename Product::ATile, VECTOR, Tile::kThreads> a(dy, inputs, seen);
-  TurnedWeights<T, typename Product::BTile, VECTOR, Tile::kThreads> b(
-      weight, tap * C + n0, seen, C - n0, step);
+  TurnedWeights<T, typename Product::BTile, VECTOR, Tile::kThreads> b(weight, tap * C + n0, seen, C - n0, step);
   const int steps = static_cast<int>(divide_up(int64_t{rows.taps} * columns.taps * O, Tile::K));
   multiply_tiles<Product>(a, b, steps, memory, store);
 }

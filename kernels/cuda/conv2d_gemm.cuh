@@ -1,5 +1,5 @@
-// Convolution as a product of matrices one of which is never written ("implicit GEMM"): its rows are pixels, its columns
-// the inputs that a pixel sees, and the sources below find an element's place in the image while tiles are copied.
+// Convolution as a product of matrices one of which is never written ("implicit GEMM"): its rows are pixels, its
+// columns the inputs that a pixel sees, and the sources below find an element in the image while tiles are copied.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ namespace imago::kernels::IMAGO_BACKEND::conv2d {
 
 // A correlation: output (i, j) sees the inputs (i*stride + r - top, j*stride + s - left), r < KH, s < KW.
 struct Window {
-  int H, W, C;    // of the input
+  int H, W, C;  // of the input
   int O, KH, KW;
-  int HO, WO;     // of the output
+  int HO, WO;  // of the output
   int stride, top, left;
 };
 
@@ -126,11 +126,11 @@ template <typename T>
 struct StorePixels {
   static constexpr int kVector = kPack<T>;
 
-  const OutputRow* rows;                       // in shared memory
-  const T *bias, *channel_bias, *residual;     // (O)  (images, O)  (pixels, O); null where absent
-  T* y;                                        // (pixels, O)
-  int O, n0;                                   // n0: the tile's first channel
-  bool packed;                                 // whether kVector channels can be moved at a time
+  const OutputRow* rows;                    // in shared memory
+  const T *bias, *channel_bias, *residual;  // (O)  (images, O)  (pixels, O); null where absent
+  T* y;                                     // (pixels, O)
+  int O, n0;                                // n0: the tile's first channel
+  bool packed;                              // whether kVector channels can be moved at a time
 
   template <int N>
   __device__ __forceinline__ void put(int m, int n, const float* v) const {
@@ -170,9 +170,9 @@ struct StorePixels {
 // About a block for each of an H200's 132 multiprocessors: with fewer, smaller tiles are faster.
 inline constexpr int64_t kBlocksWanted = 128;
 
-// Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>, by
-// tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if `vectors`.
-// `split`: K is shared out until there are blocks enough.
+// Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>,
+// by tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if
+// `vectors`. `split`: K is shared out until there are blocks enough.
 template <typename T, typename Make, typename F>
 void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&& f, bool split = false) {
   constexpr int V = kPack<T>;

@@ -10,8 +10,9 @@ namespace imago::kernels::IMAGO_BACKEND {
 // stored as its transpose (N, K), are k-major; the other two are mn-major.
 enum class Major { k, mn };
 
-// `EXTENT` rows of A or columns of B, by K. Stored row by row, in pieces of 16 bytes whose places in the row are permuted
-// (swizzled) such that eight pieces above each other lie in different banks: tensor cores read columns of pieces.
+// `EXTENT` rows of A or columns of B, by K. Stored row by row, in pieces of 16 bytes whose places in the row are
+// permuted (swizzled) such that eight pieces above each other lie in different banks: tensor cores read columns of
+// pieces.
 template <typename T, Major MAJOR, int EXTENT, int K>
 struct SharedTile {
   using Element = T;
@@ -22,8 +23,8 @@ struct SharedTile {
   T* data;  // aligned to 128 bytes
 
   __device__ __forceinline__ T* at(int row, int column) const {
-    constexpr int kPieces = kColumns / kPack<T>;                    // of a row
-    constexpr int kRowsOfLine = kPieces < 8 ? 8 / kPieces : 1;      // all banks: 128 bytes
+    constexpr int kPieces = kColumns / kPack<T>;                // of a row
+    constexpr int kRowsOfLine = kPieces < 8 ? 8 / kPieces : 1;  // all banks: 128 bytes
     constexpr int kPlaces = kPieces < 8 ? kPieces : 8;
     // Single f32 are read from four rows at once, eight of each (TensorCoreProduct): two pieces a row.
     constexpr int kSpread = MAJOR == Major::mn && sizeof(T) == 4 ? 2 : 1;
@@ -46,12 +47,12 @@ struct Share {
 };
 
 // Copies a thread's share of the next tile of `source`, which knows where an operand lies in memory:
-//   Source::kVector        elements moved at a time: 16 bytes of them, all inside or all outside the operand; or 1
-//   source.origin          any address of the operand
-//   source.at(row)         the address of the elements in the share's column of this row; null where the tile goes beyond
-//                          the operand: then they are zero
-//   source.next_row()      called after each row of the share,
-//   source.next_tile()     and after the last one: the following calls of at() are about the next K
+//   Source::kVector     elements moved at a time: 16 bytes of them, all inside or all outside the operand; or 1
+//   source.origin       any address of the operand
+//   source.at(row)      the address of the elements in the share's column of this row; null where the tile goes beyond
+//                       the operand: then they are zero
+//   source.next_row()   called after each row of the share,
+//   source.next_tile()  and after the last one: the following calls of at() are about the next K
 template <int THREADS, typename Tile, typename Source>
 __device__ __forceinline__ void fetch(const Tile& tile, Source& source) {
   using T = typename Tile::Element;

@@ -1,16 +1,17 @@
-// Matrix products by tiles: C (M, N) = A (M, K) B (K, N). A block owns a tile of C and walks along K; the tiles of A and B
-// that it needs at a step are copied to shared memory several steps ahead, and multiplied by tensor cores
+// Matrix products by tiles: C (M, N) = A (M, K) B (K, N). A block owns a tile of C and walks along K; the tiles of A
+// and B that it needs at a step are copied to shared memory several steps ahead, and multiplied by tensor cores
 // (TensorCoreProduct) or by scalar arithmetic (ScalarProduct, tile_scalar.cuh).
 //
 // A kernel gives three things: a source for either operand (shared_tile.cuh) and what to do with the sums, a store:
-//   Store::kVector                          how many neighbours of a row it is given at a time: 16 bytes of its own type
-//   store.template put<N>(m, n, v)           the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called
-//                                           for the whole tile: the store knows what of it exists.
+//   Store::kVector                  how many neighbours of a row it is given at a time: 16 bytes of its own type
+//   store.template put<N>(m, n, v)  the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called for
+//                                   the whole tile: the store knows what of it exists.
 //
 //   using Tile = TileShape<bfloat16, 128, 128, 2, 4, 3>;
 //   using Product = TensorCoreProduct<Tile, Major::k, Major::mn>;
-//   SIMT_DYNAMIC_SHARED(unsigned char, memory);            // tile_bytes<Product> of them
-//   typename Product::A a(...); Product::B b(...);         // sources for Product::ATile, Product::BTile
+//   SIMT_DYNAMIC_SHARED(unsigned char, memory);            // kTileBytes<Product> of them
+//   MatrixRows<bfloat16, Product::ATile, 8, Tile::kThreads> a(...);
+//   MatrixColumns<bfloat16, Product::BTile, 8, Tile::kThreads> b(...);
 //   multiply_tiles<Product>(a, b, steps, memory, store);   // steps of Tile::K
 #pragma once
 
