@@ -1,19 +1,22 @@
 // Adam, Kingma & Ba 2015 (arXiv:1412.6980), and AdamW, Loshchilov & Hutter 2019 (arXiv:1711.05101),
-// over a flat buffer, with clipping and the moving average of the parameters in the same pass.
+// over a flat buffer, with clipping, the moving average of the parameters, their bf16 copy and the zeroing of the
+// gradients in the same pass.
 #pragma once
 
-#include "core/tensor.h"
+#include "kernels/clip.h"
 
 namespace imago::kernels {
 
 struct AdamW {
-  const void* g;          // (n)
+  void* g;                // (n), written only where it is zeroed
   void *w, *m, *v, *ema;  // (n) each; ema is null where none is kept
+  bfloat16* shadow;       // (n), or null
   int64_t n;
   double lr, beta1, beta2, eps, weight_decay;
   double bias1, bias2;  // 1 - beta1^k, 1 - beta2^k
   double gradient_scale, ema_decay;
-  bool decoupled;
+  NormClip clip;
+  bool decoupled, zero_gradient;
   DType dtype;
 };
 
@@ -23,14 +26,17 @@ struct AdamWArguments {
   int64_t step = 1;           // k, the number of this update; the first is 1
   double gradient_scale = 1;  // gradients are multiplied by it first: clipping
   double ema_decay = 0;
+  NormClipArguments clip = {};  // gradients are multiplied by its clip_factor() too
+  Tensor shadow = {};           // bf16: becomes the new w, rounded; undefined: none
+  bool zero_gradient = false;   // g is 0 afterwards, ready for the next step's sums
 };
 
-// With g' = gradient_scale * g (+ weight_decay * w if not decoupled), in place:
+// With g' = gradient_scale * clip_factor * g (+ weight_decay * w if not decoupled), in place:
 //   m = beta1 m + (1 - beta1) g',  v = beta2 v + (1 - beta2) g'^2
 //   mhat = m / (1 - beta1^k),  vhat = v / (1 - beta2^k)
 //   w = w (1 - lr weight_decay if decoupled) - lr mhat / (sqrt(vhat) + eps)
 //   ema = ema_decay ema + (1 - ema_decay) w, where ema is defined
-// All tensors have the shape and type of w, f32 or f64.
+// All tensors have the shape of w, and all but the shadow its type, f32 or f64.
 void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema,
            const AdamWArguments& arguments);
 

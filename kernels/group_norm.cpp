@@ -12,7 +12,7 @@ int64_t positions(const Tensor& x) {
 }  // namespace
 
 GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                           const GroupNormOptions& options) {
+                           const GroupNormOptions& options, GroupNormKernel kernel) {
   IMAGO_CHECK(x.rank() >= 2, "group_norm: x must be (N, ..., C), got ", x.shape());
   const int64_t N = x.dim(0), C = x.dim(-1), G = options.groups;
   IMAGO_CHECK(G > 0 && C % G == 0, "group_norm: ", C, " channels do not split into ", G, " groups");
@@ -41,6 +41,7 @@ GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& 
       .G = G,
       .eps = options.eps,
       .activation = options.activation,
+      .kernel = kernel,
       .dtype = x.dtype(),
   };
   if (x.numel()) backend_for(x.device()).group_norm_forward(p, current_stream(x.device()));
@@ -49,7 +50,8 @@ GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& 
 
 GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
                                    const Tensor& bias, const Tensor& mean, const Tensor& rstd,
-                                   Activation activation, std::bitset<32> want) {
+                                   Activation activation, std::bitset<32> want,
+                                   GroupNormKernel kernel) {
   IMAGO_CHECK(dy.shape() == x.shape(), "group_norm_backward: dy must be ", x.shape(), ", got ",
               dy.shape());
   GroupNormGrads g;
@@ -71,6 +73,7 @@ GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tens
       .C = x.dim(-1),
       .G = mean.dim(1),
       .activation = activation,
+      .kernel = kernel,
       .dtype = x.dtype(),
   };
   if (x.numel()) backend_for(x.device()).group_norm_backward(p, current_stream(x.device()));

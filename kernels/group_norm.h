@@ -8,6 +8,10 @@
 
 namespace imago::kernels {
 
+// Which of a GPU's kernels computes it (docs/kernels/group_norm.md): the best for the shape, or one by name, to compare.
+// The CPU has one only. There is no naive backward; split takes its place.
+enum class GroupNormKernel : uint8_t { automatic, naive, slab, split };
+
 // S is the number of spatial positions, G the number of groups. Statistics have the accumulator's type.
 struct GroupNormForward {
   const void *x, *weight, *bias;  // (N, S, C)  (C)  (C)
@@ -15,6 +19,7 @@ struct GroupNormForward {
   int64_t N, S, C, G;
   double eps;
   Activation activation;
+  GroupNormKernel kernel;
   DType dtype;
 };
 
@@ -23,6 +28,7 @@ struct GroupNormBackward {
   void *dx, *dweight, *dbias;                        // (N, S, C)  (C)  (C); null where not wanted
   int64_t N, S, C, G;
   Activation activation;
+  GroupNormKernel kernel;
   DType dtype;
 };
 
@@ -36,11 +42,13 @@ struct GroupNormGrads {
 // y = activation(xhat * weight + bias), xhat = (x - mean) * rstd, with mean and rstd = 1/sqrt(var + eps) taken over all
 // positions and channels of each group. x is (N, ..., C) of rank 2 to 6; weight, bias (C). Throws on other shapes, and
 // where C does not split into groups.
-GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const GroupNormOptions& options);
+GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const GroupNormOptions& options,
+                           GroupNormKernel kernel = GroupNormKernel::automatic);
 
 // `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined. The activation's input is computed
 // again from x, so only x and the statistics have to be kept.
 GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                                   const Tensor& mean, const Tensor& rstd, Activation activation, std::bitset<32> want);
+                                   const Tensor& mean, const Tensor& rstd, Activation activation, std::bitset<32> want,
+                                   GroupNormKernel kernel = GroupNormKernel::automatic);
 
 }  // namespace imago::kernels

@@ -8,6 +8,17 @@ namespace {
 int64_t samples(const Tensor& x) { return x.rank() ? x.dim(0) : 1; }
 int64_t per_sample(const Tensor& x) { return x.numel() / std::max<int64_t>(1, samples(x)); }
 
+void check(LossKind kind, const Tensor& prediction, const Tensor& target, const Tensor& weight, double delta) {
+  const char* op = name_of(kind);
+  IMAGO_CHECK(prediction.defined() && target.defined(), op, ": prediction and target must be defined");
+  IMAGO_CHECK(target.shape() == prediction.shape() && target.dtype() == prediction.dtype(), op, ": target must be ",
+              prediction.shape(), " ", prediction.dtype(), ", got ", target.shape(), " ", target.dtype());
+  const int64_t N = samples(prediction);
+  IMAGO_CHECK(!weight.defined() || (weight.shape() == Shape{N} && weight.dtype() == prediction.dtype()), op,
+              ": weight must be (", N, ") ", prediction.dtype(), ", got ", weight.shape(), " ", weight.dtype());
+  IMAGO_CHECK(kind != LossKind::huber || delta > 0, op, ": delta must be positive, got ", delta);
+}
+
 }  // namespace
 
 const char* name_of(LossKind kind) {
@@ -20,18 +31,11 @@ const char* name_of(LossKind kind) {
 }
 
 Tensor loss(LossKind kind, const Tensor& prediction, const Tensor& target, const Tensor& weight, double delta) {
-  const char* op = name_of(kind);
-  IMAGO_CHECK(prediction.defined() && target.defined(), op, ": prediction and target must be defined");
-  IMAGO_CHECK(target.shape() == prediction.shape() && target.dtype() == prediction.dtype(), op, ": target must be ",
-              prediction.shape(), " ", prediction.dtype(), ", got ", target.shape(), " ", target.dtype());
-  const int64_t N = samples(prediction);
-  IMAGO_CHECK(!weight.defined() || (weight.shape() == Shape{N} && weight.dtype() == prediction.dtype()), op,
-              ": weight must be (", N, ") ", prediction.dtype(), ", got ", weight.shape(), " ", weight.dtype());
-  IMAGO_CHECK(kind != LossKind::huber || delta > 0, op, ": delta must be positive, got ", delta);
+  check(kind, prediction, target, weight, delta);
   Tensor out(Shape(), prediction.dtype(), prediction.device());
   const LossForward p{
       .prediction = prediction.raw(), .target = target.raw(), .weight = weight.raw(), .loss = out.raw(),
-      .N = N, .M = per_sample(prediction), .kind = kind, .delta = delta, .dtype = prediction.dtype(),
+      .N = samples(prediction), .M = per_sample(prediction), .kind = kind, .delta = delta, .dtype = prediction.dtype(),
   };
   backend_for(prediction.device()).loss_forward(p, current_stream(prediction.device()));
   return out;
@@ -49,6 +53,19 @@ Tensor loss_backward(LossKind kind, const Tensor& dloss, const Tensor& predictio
   };
   if (prediction.numel()) backend_for(prediction.device()).loss_backward(p, current_stream(prediction.device()));
   return dprediction;
+}
+
+LossAndGradient loss_with_gradient(LossKind kind, const Tensor& prediction, const Tensor& target, const Tensor& weight,
+                                   double delta) {
+  check(kind, prediction, target, weight, delta);
+  const LossAndGradient out{Tensor(Shape(), prediction.dtype(), prediction.device()), Tensor::empty_like(prediction)};
+  const LossWithGradient p{
+      .prediction = prediction.raw(), .target = target.raw(), .weight = weight.raw(), .loss = out.loss.raw(),
+      .dprediction = out.dprediction.raw(), .N = samples(prediction), .M = per_sample(prediction), .kind = kind,
+      .delta = delta, .dtype = prediction.dtype(),
+  };
+  backend_for(prediction.device()).loss_with_gradient(p, current_stream(prediction.device()));
+  return out;
 }
 
 }  // namespace imago::kernels

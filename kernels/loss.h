@@ -27,6 +27,16 @@ struct LossBackward {
   DType dtype;
 };
 
+// Both in one pass over prediction and target, for dloss = 1.
+struct LossWithGradient {
+  const void *prediction, *target, *weight;  // (N, M)  (N, M)  (N) or null
+  void *loss, *dprediction;                  // one value  (N, M)
+  int64_t N, M;
+  LossKind kind;
+  double delta;
+  DType dtype;
+};
+
 const char* name_of(LossKind kind);
 
 // f(d) is d^2, |d|, or d^2 / 2 up to |d| = delta and delta (|d| - delta / 2) from there on.
@@ -37,5 +47,12 @@ Tensor loss(LossKind kind, const Tensor& prediction, const Tensor& target,
 // The gradient with respect to prediction; dloss is the gradient of the scalar.
 Tensor loss_backward(LossKind kind, const Tensor& dloss, const Tensor& prediction,
                      const Tensor& target, const Tensor& weight = {}, double delta = 1);
+
+struct LossAndGradient {
+  Tensor loss, dprediction;
+};
+// loss() and, for dloss = 1, loss_backward(): for training loops in which nothing comes behind the loss.
+LossAndGradient loss_with_gradient(LossKind kind, const Tensor& prediction, const Tensor& target,
+                                   const Tensor& weight = {}, double delta = 1);
 
 }  // namespace imago::kernels

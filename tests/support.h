@@ -86,6 +86,13 @@ inline double disagreement(const std::function<Variable(const std::vector<Variab
   return gap;
 }
 
+// A copy that starts one element behind an aligned address, so that nothing can be read or written in packs.
+inline Tensor shifted(const Tensor& t) {
+  Tensor copy = Tensor({t.numel() + 1}, t.dtype(), t.device()).view(1, t.shape());
+  copy.copy_from(t);
+  return copy;
+}
+
 // $IMAGO_DATA_DIR, or "" where it is not set: then a test of real data says that it was skipped.
 inline std::string data_dir() {
   const char* dir = std::getenv("IMAGO_DATA_DIR");

@@ -9,13 +9,18 @@ namespace {
 
 // One pass reads and writes every buffer once: the memory bus sets the pace. kEma is known at
 // compile time, so that the loop has no branches, and the compiler is told that the buffers do not
-// overlap (five of them are more than it would check): both make it vector code.
+// overlap (five of them are more than it would check): both make it vector code. The copy and the
+// zeros follow chunk by chunk, from the cache.
 template <typename T, bool kEma>
 void update(const AdamW& p) {
-  const T* g = static_cast<const T*>(p.g);
+  T* g = static_cast<T*>(p.g);
   T *w = static_cast<T*>(p.w), *ema = static_cast<T*>(p.ema);
   T *m = static_cast<T*>(p.m), *v = static_cast<T*>(p.v);
-  const T scale = static_cast<T>(p.gradient_scale);
+  bfloat16* shadow = p.shadow;
+  const bool zero_gradient = p.zero_gradient;
+  const double clip =
+      p.clip.squared_norm ? clip_factor(std::sqrt(*p.clip.squared_norm), p.clip.max_norm) : 1;
+  const T scale = static_cast<T>(p.gradient_scale * clip);
   const T penalty = static_cast<T>(p.decoupled ? 0 : p.weight_decay);
   const T keep = static_cast<T>(p.decoupled ? 1 - p.lr * p.weight_decay : 1);
   const T rest1 = static_cast<T>(1 - p.beta1), rest2 = static_cast<T>(1 - p.beta2);
@@ -31,6 +36,10 @@ void update(const AdamW& p) {
       w[i] = w[i] * keep - rate * m[i] / (std::sqrt(v[i]) * root + eps);
       if constexpr (kEma) ema[i] = ema_rest == T(1) ? w[i] : ema[i] + ema_rest * (w[i] - ema[i]);
     }
+    if (shadow)
+      for (int64_t i = begin; i < end; ++i) shadow[i] = bfloat16(static_cast<float>(w[i]));
+    if (zero_gradient)
+      for (int64_t i = begin; i < end; ++i) g[i] = T(0);
   });
 }
 

@@ -51,6 +51,32 @@ void forward(const LossForward& p, Loss loss) {
   *static_cast<T*>(p.loss) = static_cast<T>(total / static_cast<double>(n));
 }
 
+// The chunk's prediction and target are still in the cache when the gradient needs them.
+template <typename T, typename Loss>
+void forward_and_backward(const LossWithGradient& p, Loss loss) {
+  const int64_t n = p.N * p.M;
+  const double factor = 1 / static_cast<double>(n);
+  const Scratch<double> buffer((n + kGrain - 1) / kGrain);
+  double* partial = buffer.get();  // one per chunk
+  parallel_chunks(n, kGrain, [=](int64_t begin, int64_t end) {
+    const T* prediction = static_cast<const T*>(p.prediction);
+    const T* target = static_cast<const T*>(p.target);
+    T* dprediction = static_cast<T*>(p.dprediction);
+    double total = 0;
+    for_each_sample(begin, end, p.M, static_cast<const T*>(p.weight), [&](int64_t from, int64_t to, T weight) {
+      total += weight * sum_of<T>(to - from, [=]<typename V>(int64_t i) {
+        return loss.value(load_as<V>(prediction + from + i) - load_as<V>(target + from + i));
+      });
+      const T slope = static_cast<T>(factor * weight);
+      for (int64_t i = from; i < to; ++i) dprediction[i] = slope * loss.derivative(prediction[i] - target[i]);
+    });
+    partial[begin / kGrain] = total;
+  });
+  double total = 0;
+  for (int64_t k = 0; k * kGrain < n; ++k) total += partial[k];
+  *static_cast<T*>(p.loss) = static_cast<T>(total / static_cast<double>(n));
+}
+
 template <typename T, typename Loss>
 void backward(const LossBackward& p, Loss loss) {
   const int64_t n = p.N * p.M;
@@ -77,6 +103,12 @@ void loss_forward(const LossForward& p, Stream) {
 void loss_backward(const LossBackward& p, Stream) {
   visit<float, double>(p.dtype, name_of(p.kind), [&]<typename T>() {
     visit_loss<T>(p, [&](auto loss) { backward<T>(p, loss); });
+  });
+}
+
+void loss_with_gradient(const LossWithGradient& p, Stream) {
+  visit<float, double>(p.dtype, name_of(p.kind), [&]<typename T>() {
+    visit_loss<T>(p, [&](auto loss) { forward_and_backward<T>(p, loss); });
   });
 }
 

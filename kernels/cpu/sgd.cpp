@@ -1,5 +1,7 @@
 #include "kernels/sgd.h"
 
+#include <cmath>
+
 #include "kernels/cpu/isa.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
@@ -9,8 +11,10 @@ template <typename T>
 void update(const Sgd& p) {
   const T* g = static_cast<const T*>(p.g);
   T *w = static_cast<T*>(p.w), *b = static_cast<T*>(p.momentum_buffer);
-  const T scale = static_cast<T>(p.gradient_scale), penalty = static_cast<T>(p.weight_decay),
-          lr = static_cast<T>(p.lr);
+  const double clip =
+      p.clip.squared_norm ? clip_factor(std::sqrt(*p.clip.squared_norm), p.clip.max_norm) : 1;
+  const T scale = static_cast<T>(p.gradient_scale * clip);
+  const T penalty = static_cast<T>(p.weight_decay), lr = static_cast<T>(p.lr);
   const T momentum = static_cast<T>(p.momentum);
   // the step is lr * (own d + ahead b)
   const T own = static_cast<T>(p.nesterov ? 1 : 0),

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/clip.h"
 #include "kernels/sum_squares.h"
 
 namespace imago::nn {
@@ -9,8 +10,7 @@ namespace imago::nn {
 GradientClip clip_grad_norm(const ParameterArena& arena, double max_norm) {
   IMAGO_CHECK(max_norm > 0, "clip_grad_norm: max_norm must be positive, got ", max_norm);
   const double norm = std::sqrt(kernels::sum_squares(arena.gradients()).item());
-  const double scale = max_norm / (norm + 1e-6);
-  return {.norm = norm, .scale = scale > 1 ? 1 : scale};
+  return {.norm = norm, .scale = kernels::clip_factor(norm, max_norm)};
 }
 
 }  // namespace imago::nn
