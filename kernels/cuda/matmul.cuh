@@ -6,9 +6,9 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
-// c = the sum over `terms` products of `inner_steps` steps each; a step is as many k as a tile takes at once. A block has
-// one tile of c, and all steps or one part of them ("split-K"): a weight gradient is small, but summed over all pixels
-// of a batch. The parts are added up by sum_parts. Depends on the shapes only, and so do the bits of the result.
+// c = the sum over `terms` products of `inner_steps` steps each; a step is as many k as a tile takes at once. A block
+// has one tile of c, and all steps or one part of them ("split-K"): a weight gradient is small, but summed over all
+// pixels of a batch. The parts are added up by sum_parts. Depends on the shapes only, and so do the bits of the result.
 struct MatmulPlan {
   int64_t products, terms;  // of Matmul::batch: one of them is 1
   int64_t row_tiles, col_tiles;

@@ -1,3 +1,4 @@
+// Matrix products of bf16, see matmul_tensor.cuh.
 #include "kernels/cuda/matmul_tensor.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND {

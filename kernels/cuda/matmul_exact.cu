@@ -9,7 +9,7 @@ namespace {
 constexpr int kInner = 16;  // k of one step
 constexpr int kGroup = 4;   // neighbouring elements that a thread moves and computes together
 
-// op(x) of one product, as (rows, K): b is seen transposed. Where k_runs, neighbours in memory differ in k, else in row.
+// op(x) of one product, as (rows, K): b is seen transposed. Neighbours in memory differ in k where k_runs, else in row.
 template <typename T>
 struct Operand {
   const T* x;

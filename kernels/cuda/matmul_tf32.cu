@@ -1,3 +1,4 @@
+// Matrix products of f32 with factors rounded to tf32, see matmul_tensor.cuh.
 #include "kernels/cuda/matmul_tensor.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND {
