@@ -22,7 +22,8 @@ void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const 
   IMAGO_CHECK(!a.shadow.defined() || (a.shadow.shape() == w.shape() && a.shadow.dtype() == DType::bf16),
               "adamw: shadow must be ", w.shape(), " bf16, got ", a.shadow.shape(), " ", a.shadow.dtype());
   IMAGO_CHECK(a.step >= 1, "adamw: step must be at least 1, got ", a.step);
-  for (const Tensor* t : {&w, &m, &v, &ema, &a.shadow}) t->bump_version();
+  for (const Tensor* t : {&w, &m, &v, &ema}) t->bump_version();
+  a.shadow.bump_version();
   if (a.zero_gradient) g.bump_version();
   const AdamW p{
       .g = g.raw(),

@@ -99,8 +99,8 @@ __device__ __forceinline__ void normalise(const GroupNormForward& p, const Colum
   const auto bias = load_channels<N>(static_cast<const T*>(p.bias) + task.c);
   for (int k = 0; k < N; ++k) scale.v[k] *= weight.v[k];
   const int64_t first = (task.a * plan.R + task.begin) * plan.C + task.c;
-  const T* x = static_cast<const T*>(p.x) + first;
-  T* y = static_cast<T*>(p.y) + first;
+  const T* __restrict__ x = static_cast<const T*>(p.x) + first;
+  T* __restrict__ y = static_cast<T*>(p.y) + first;
   const int rows = static_cast<int>(task.end - task.begin);
   const auto for_all_rows = [&](auto activation) {
 #pragma unroll 4
