@@ -2,7 +2,6 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 ARGS ?=
-GENERATOR := $(if $(shell command -v ninja),-G Ninja)
 
 help:
 	@echo "make mnist        train a small diffusion model on handwritten digits and draw some"
@@ -23,10 +22,13 @@ bench: configure
 	cmake --build $(BUILD) -j $(JOBS)
 	@for program in $(BUILD)/bench/bench_*; do echo "$$program"; $$program $(ARGS) || exit 1; done
 
-# Says nothing when nothing is missing and the build is configured already.
+# Says nothing when nothing is missing and the build is configured already. What a first attempt that failed left
+# behind is thrown away; whether there is a ninja is asked after setup.sh, which may install it.
 configure:
 	@scripts/setup.sh
-	@test -f $(BUILD)/CMakeCache.txt || cmake -S . -B $(BUILD) $(GENERATOR) -DCMAKE_BUILD_TYPE=Release
+	@test -f $(BUILD)/build.ninja || test -f $(BUILD)/Makefile || { \
+	  rm -rf $(BUILD)/CMakeCache.txt $(BUILD)/CMakeFiles; \
+	  cmake -S . -B $(BUILD) $$(command -v ninja >/dev/null && echo -G Ninja) -DCMAKE_BUILD_TYPE=Release; }
 
 clean:
 	rm -rf $(BUILD)

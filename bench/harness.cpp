@@ -28,7 +28,6 @@ double now() {
 Options parse(int argc, char** argv, const std::string& title) {
   Options o;
   CLI::App app(title);
-  app.add_option("--device", o.device, "cpu or cuda")->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use; 0 for all")->capture_default_str();
   app.add_option("--rounds", o.rounds, "samples per case")->capture_default_str();
   app.add_option("--sample", o.sample, "seconds per sample")->capture_default_str();

@@ -1,4 +1,4 @@
-# kernels/cuda for the two devices that run it: a GPU, by nvcc, and the emulator of kernels/simt, by the host's compiler.
+# kernels/cuda for the two that run it: GPUs, by nvcc, and the emulator of kernels/simt, by the host's compiler.
 include_guard()
 
 set(IMAGO_CUDA AUTO CACHE STRING "build the CUDA backend: ON, OFF, or AUTO (where nvcc and a GPU are found)")
@@ -7,6 +7,7 @@ option(IMAGO_SIMT "build the emulator, and with it the tests of the CUDA kernels
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB emulator_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/simt/*.cpp)
+file(GLOB checker_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/simt/check/*.cpp)
 
 # ---- the emulator ----
 # Linking imago_simt is enough for the device simt to be there; with imago_simt_check every memory access of a kernel is
@@ -26,12 +27,16 @@ function(imago_simt_library name)
     target_compile_definitions(${name}_${part} PRIVATE IMAGO_BACKEND=simt_kernels IMAGO_BACKEND_NAME="simt"
                                IMAGO_DEVICE=simt)
     # Kernels look at memory through types of several sizes, as nvcc allows.
-    target_compile_options(${name}_${part} PRIVATE -O2 -fno-strict-aliasing -Wno-unknown-pragmas -Wno-ignored-attributes)
+    target_compile_options(${name}_${part} PRIVATE -O2 -fno-strict-aliasing -Wno-unknown-pragmas
+                           -Wno-ignored-attributes)
     set_target_properties(${name}_${part} PROPERTIES CXX_CLANG_TIDY "")
     if(ARGN)
       target_compile_definitions(${name}_${part} PRIVATE IMAGO_SIMT_CHECK)
     endif()
   endforeach()
+  if(ARGN)
+    target_sources(${name}_emulator PRIVATE ${checker_sources})
+  endif()
   target_compile_options(${name}_kernels PRIVATE ${ARGN})
   add_library(${name} INTERFACE)
   target_sources(${name} INTERFACE $<TARGET_OBJECTS:${name}_kernels> $<TARGET_OBJECTS:${name}_emulator>)
@@ -41,8 +46,10 @@ endfunction()
 if(IMAGO_SIMT)
   imago_simt_library(imago_simt)
   if(NOT IMAGO_SANITIZE)
-    # -fsanitize=thread makes the compiler call a function at each access; those functions are the emulator's own.
-    imago_simt_library(imago_simt_check -O1 -fno-tree-sra -fsanitize=thread)
+    # -fsanitize=thread makes the compiler call a function at each access; those functions are the emulator's own, so
+    # there is no such option at the link. -fno-tree-sra keeps accesses to float4 in one piece, -g is for messages.
+    set(IMAGO_SIMT_CHECK_OPTIONS -O1 -g -fno-tree-sra -fsanitize=thread)
+    imago_simt_library(imago_simt_check ${IMAGO_SIMT_CHECK_OPTIONS})
   endif()
 endif()
 
@@ -59,8 +66,8 @@ if(with_cuda)
   if(NOT CMAKE_CUDA_COMPILER)
     find_program(IMAGO_NVCC nvcc PATHS /usr/local/cuda/bin $ENV{CUDA_HOME}/bin)
     if(NOT IMAGO_NVCC)
-      message(FATAL_ERROR "IMAGO_CUDA is ON, but there is no nvcc: install the CUDA toolkit (12.8 or newer), or name it "
-                          "by CUDACXX or CMAKE_CUDA_COMPILER.")
+      message(FATAL_ERROR "IMAGO_CUDA is ON, but there is no nvcc: install the CUDA toolkit (12.8 or newer), or name "
+                          "it by CUDACXX or CMAKE_CUDA_COMPILER.")
     endif()
     set(CMAKE_CUDA_COMPILER ${IMAGO_NVCC})
   endif()
@@ -81,6 +88,10 @@ if(with_cuda)
   target_compile_definitions(imago_cuda PRIVATE IMAGO_BACKEND=cuda_kernels IMAGO_BACKEND_NAME="cuda" IMAGO_DEVICE=cuda)
   target_compile_options(imago_cuda PRIVATE --expt-relaxed-constexpr --extended-lambda -lineinfo
                          --threads 2 -diag-suppress 20012,20014 "SHELL:-Xcompiler -Wall,-Wextra,-Wno-unknown-pragmas")
+  # Here normal numbers are drawn (core/philox.h): a * b + c stays two instructions.
+  foreach(op add_noise denoise_step noisy_images)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/${op}.cu PROPERTIES COMPILE_OPTIONS -fmad=false)
+  endforeach()
   target_sources(imago_kernels PRIVATE $<TARGET_OBJECTS:imago_cuda>)
   target_compile_definitions(imago_kernels PRIVATE IMAGO_WITH_CUDA)
   target_link_libraries(imago_kernels PUBLIC CUDA::cudart_static)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <ostream>
+#include <string_view>
 
 namespace imago {
 
@@ -18,6 +19,9 @@ constexpr const char* name_of(Device device) {
 }
 
 inline std::ostream& operator<<(std::ostream& out, Device device) { return out << name_of(device); }
+
+// "cpu", "cuda", "simt", or "auto": cuda if this build and this machine have it, else cpu. Throws on other names.
+Device device_named(std::string_view name);
 
 // Where a tensor is made unless it is said: Device::cpu until somebody chooses another, for the whole program.
 Device default_device();

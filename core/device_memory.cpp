@@ -33,6 +33,19 @@ const DeviceMemory& device_memory(Device device) {
   return *memory;
 }
 
+Device device_named(std::string_view name) {
+  for (const Device device : {Device::cpu, Device::cuda, Device::simt})
+    if (name == name_of(device)) return device;
+  IMAGO_CHECK(name == "auto", "device: must be auto, cpu, cuda or simt, got '", name, "'");
+  if (!has_device(Device::cuda)) return Device::cpu;
+  try {
+    release(allocate(1, Device::cuda), 1, Device::cuda);
+    return Device::cuda;
+  } catch (const Error&) {  // no driver, no GPU: it says so when cuda is asked for by name
+    return Device::cpu;
+  }
+}
+
 Device default_device() { return chosen.load(std::memory_order_relaxed); }
 void set_default_device(Device device) {
   device_memory(device);  // throws when there is none

@@ -203,7 +203,8 @@ bool Tensor::on_host() const { return device_memory(device()).on_host; }
 
 void Tensor::open_to_host() const {
   const DeviceMemory& memory = device_memory(device());
-  IMAGO_CHECK(memory.on_host, "Tensor::data: the tensor is on ", device(), ", out of the host's reach; use to(Device::cpu)");
+  IMAGO_CHECK(memory.on_host, "Tensor::data: the tensor is on ", device(),
+              ", out of the host's reach; use to(Device::cpu)");
   memory.open_to_host(raw(), bytes());
 }
 

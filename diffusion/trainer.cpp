@@ -57,20 +57,18 @@ std::map<std::string, Tensor> Trainer::flat_state() const {
   return flat;
 }
 
-void Trainer::save(const std::filesystem::path& path,
-                   const std::map<std::string, std::string>& settings) const {
+void Trainer::save(const std::filesystem::path& path, const Settings& settings) const {
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const auto& [kind, flat] : flat_state())
     for (const nn::ParameterArena::Entry& entry : arena_->entries())
       tensors.emplace_back(kind + "/" + entry.name, nn::ParameterArena::part(flat, entry));
-  std::map<std::string, std::string> metadata = settings;
+  std::map<std::string, std::string> metadata(settings.begin(), settings.end());
   metadata["step"] = std::to_string(steps());
   metadata["ema_step"] = std::to_string(ema_ ? ema_->steps() : 0);
   data::save_safetensors(path, tensors, metadata);
 }
 
-void Trainer::load(const std::filesystem::path& path,
-                   const std::map<std::string, std::string>& settings) {
+void Trainer::load(const std::filesystem::path& path, const Settings& settings) {
   const data::SafetensorsFile file = data::SafetensorsFile::open(path);
   for (const auto& [key, value] : settings) {
     const auto found = file.metadata().find(key);

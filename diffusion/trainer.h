@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "nn/arena.h"
 #include "nn/module.h"
@@ -22,6 +24,9 @@ struct TrainerOptions {
   double max_grad_norm = 1;           // 0: gradients are not clipped
   std::optional<nn::EmaOptions> ema;  // none: no average is kept
 };
+
+// Whatever else decides how training goes on: names and values, the most telling ones first.
+using Settings = std::vector<std::pair<std::string, std::string>>;
 
 struct TrainStep {
   double loss, grad_norm, learning_rate;
@@ -44,12 +49,12 @@ class Trainer {
 
   // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file
   // appears when it is complete.
-  void save(const std::filesystem::path& path,
-            const std::map<std::string, std::string>& settings) const;
+  void save(const std::filesystem::path& path, const Settings& settings) const;
   // Throws, and leaves the trainer as it was, if the file is damaged, was saved with other
   // settings, or does not have exactly the tensors that save() would write: it is of another model,
-  // say, or only one of the two keeps an average.
-  void load(const std::filesystem::path& path, const std::map<std::string, std::string>& settings);
+  // say, or only one of the two keeps an average. The first setting that differs is named; those
+  // that are not asked for may be anything.
+  void load(const std::filesystem::path& path, const Settings& settings);
 
  private:
   // The flat tensors of a checkpoint by name: values, moments, average.

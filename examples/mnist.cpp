@@ -1,16 +1,14 @@
 // Learns to draw handwritten digits, in one of two ways:
 //
 //   mnist                    denoising diffusion (Ho et al. 2020): a UNet that is told the time
-//   step learns to say which
-//                            noise was added to a digit; sampling starts from noise and takes it
-//                            away step by step
+//                            step learns to say which noise was added to a digit; sampling starts
+//                            from noise and takes it away bit by bit
 //   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet,
-//   not told how much
-//                            noise there is, learns to say what the clean digit was
+//                            not told how much noise there is, learns to say what the digit was
 //
 // What is learnt and drawn stands here. The loop around it (batches, progress, checkpoints, Ctrl-C)
 // is program::train().
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 
@@ -37,6 +35,7 @@ namespace {
 // The defaults are for a person who waits in front of two processors: a small network, and less
 // than one epoch.
 constexpr int64_t kPatientSteps = 1500;
+
 struct Flags {
   std::string recipe = "ddpm", data = "auto";
   program::TrainingFlags training = {.train_batch_size = 32, .learning_rate = 1.5e-3};
@@ -74,8 +73,7 @@ void add_flags(CLI::App& app, Flags& f) {
 const Shape kDigit = {28, 28, 1};
 Shape batch_of(int64_t n) { return kDigit.inserted(0, n); }
 
-// ---- recipe ddpm
-// --------------------------------------------------------------------------------------------------
+// ---- recipe ddpm --------------------------------------------------------------------------------
 
 nn::UNet2DConfig unet_config(const Flags& f) {
   const size_t levels = f.block_out_channels.size();
@@ -102,8 +100,7 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
       .prediction_type = diffusion::prediction_type(f.prediction_type)};
   const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
   diffusion::SchedulerConfig sampling = schedule;
-  // Start at the last time step: pure noise is what the model knows from there, and from nowhere
-  // else.
+  // Start at the last time step: pure noise is what the model knows from there, and nowhere else.
   sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
   const auto reverse =
       diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
@@ -119,8 +116,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
         batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, each_step);
   };
   program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
-  // L = E || epsilon - epsilon_theta(sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon, t)
-  // ||^2, equation 14
+  // Equation 14, with ab = alpha_bar_t:
+  // L = E || epsilon - epsilon_theta(sqrt(ab) x_0 + sqrt(1 - ab) epsilon, t) ||^2
   recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
     return diffusion::training_loss(
         [&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0,
@@ -129,8 +126,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   recipe.draw_samples = [&](const fs::path& png) {
     program::write_grid(png, draw(f.training.eval_batch_size), data::PixelRange::symmetric);
   };
-  recipe.draw_final = [&](const fs::path& folder) {  // some digits on their way: x_t above the x_0
-                                                     // predicted from it
+  // Some digits on their way: x_t above the x_0 predicted from it.
+  recipe.draw_final = [&](const fs::path& folder) {
     program::Strip strip(4, f.ddpm_num_inference_steps, 12);
     draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
     strip.write(folder / "denoising.png", data::PixelRange::symmetric);
@@ -138,16 +135,20 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   recipe.save_model = [&](const fs::path& folder) {
     diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward));
   };
-  recipe.settings = {{"recipe", "ddpm"},
-                     {"unet", nn::to_json(unet.config())},
-                     {"ddpm_beta_schedule", f.ddpm_beta_schedule},
-                     {"ddpm_num_steps", std::to_string(f.ddpm_num_steps)},
-                     {"prediction_type", f.prediction_type}};
+  recipe.settings = {
+      {"recipe", "ddpm"},
+      {"block_out_channels", fmt::format("{}", fmt::join(f.block_out_channels, " "))},
+      {"layers_per_block", std::to_string(f.layers_per_block)},
+      {"norm_num_groups", std::to_string(f.norm_num_groups)},
+      {"ddpm_num_steps", std::to_string(f.ddpm_num_steps)},
+      {"ddpm_beta_schedule", f.ddpm_beta_schedule},
+      {"prediction_type", f.prediction_type},
+      {"unet", nn::to_json(unet.config())},
+      {"scheduler", diffusion::to_json(*forward)}};
   return program::train(recipe, digits, data::PixelRange::symmetric, f.training);
 }
 
-// ---- recipe corrupt
-// -----------------------------------------------------------------------------------------------
+// ---- recipe corrupt -----------------------------------------------------------------------------
 
 int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
   const diffusion::SimpleScheduler scheduler;
@@ -166,18 +167,21 @@ int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
                                          {.steps = 40, .seed = f.training.seed}),
                         data::PixelRange::unit);
   };
-  recipe.draw_final =
-      [&](const fs::path& folder) {  // rows: digits, the same with more and more noise, predictions
-        const int64_t n = 8;
-        const Tensor x0 = data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit);
-        Tensor amount({n}), noise(x0.shape());
-        for (int64_t i = 0; i < n; ++i)
-          amount.data<float>()[i] = static_cast<float>(i) / static_cast<float>(n - 1);
-        fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
-        const Tensor x = scheduler.corrupt(x0, noise, amount);
-        program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()},
-                            data::PixelRange::unit);
-      };
+  // Rows: digits, the same with more and more noise, and what the model makes of these.
+  recipe.draw_final = [&](const fs::path& folder) {
+    const int64_t n = 8;
+    const Tensor x0 =
+        data::from_bytes(digits.images.slice(0, n), data::PixelRange::unit).to(default_device());
+    std::vector<float> amounts;  // of noise, evenly from 0 to 1
+    for (int64_t i = 0; i < n; ++i)
+      amounts.push_back(static_cast<float>(i) / static_cast<float>(n - 1));
+    const Tensor amount = Tensor::from(std::span<const float>(amounts), {n});
+    Tensor noise(x0.shape());
+    fill_uniform(noise, {.seed = f.training.seed, .stream = kSampleStream});
+    const Tensor x = scheduler.corrupt(x0, noise, amount);
+    program::write_rows(folder / "predictions.png", {x0, x, denoise(x).value()},
+                        data::PixelRange::unit);
+  };
   recipe.save_model = [&](const fs::path& folder) {
     fs::create_directories(folder);
     data::save_safetensors(folder / "model.safetensors", nn::state_dict(unet), {{"format", "pt"}});
@@ -208,6 +212,7 @@ int main(int argc, char** argv) {
   CLI::App app("Learns to draw handwritten digits.", "mnist");
   add_flags(app, flags);
   return program::run(app, argc, argv, [&] {
+    set_default_device(device_named(flags.training.device));
     if (flags.recipe == "corrupt")
       set_course_defaults(app, flags.training);
     else if (app.count("--num-epochs") + app.count("--max-train-steps") == 0)

@@ -3,27 +3,20 @@
 #include <cmath>
 
 #include "kernels/backend.h"
+#include "kernels/check_like.h"
 
 namespace imago::kernels {
-namespace {
-
-void check_like(const Tensor& w, const Tensor& t, const char* name) {
-  IMAGO_CHECK(t.shape() == w.shape() && t.dtype() == w.dtype(), "adamw: ", name, " must be ",
-              w.shape(), " ", w.dtype(), ", got ", t.shape(), " ", t.dtype());
-}
-
-}  // namespace
 
 void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const AdamWArguments& a) {
-  check_like(w, g, "g");
-  check_like(w, m, "m");
-  check_like(w, v, "v");
-  if (ema.defined()) check_like(w, ema, "ema");
+  check_like("adamw", "g", g, w);
+  check_like("adamw", "m", m, w);
+  check_like("adamw", "v", v, w);
+  if (ema.defined()) check_like("adamw", "ema", ema, w);
   IMAGO_CHECK(!a.shadow.defined() || (a.shadow.shape() == w.shape() && a.shadow.dtype() == DType::bf16),
               "adamw: shadow must be ", w.shape(), " bf16, got ", a.shadow.shape(), " ", a.shadow.dtype());
+  check_same_device("adamw", w, {{"shadow", a.shadow}});
   IMAGO_CHECK(a.step >= 1, "adamw: step must be at least 1, got ", a.step);
-  for (const Tensor* t : {&w, &m, &v, &ema}) t->bump_version();
-  a.shadow.bump_version();
+  for (const Tensor* t : std::initializer_list<const Tensor*>{&w, &m, &v, &ema, &a.shadow}) t->bump_version();
   if (a.zero_gradient) g.bump_version();
   const AdamW p{
       .g = g.raw(),

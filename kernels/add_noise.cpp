@@ -3,30 +3,26 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
 
-void check_steps(const Tensor& t, int64_t N, int64_t steps) {
-  IMAGO_CHECK(t.shape() == Shape{N} && (t.dtype() == DType::i32 || t.dtype() == DType::i64),
-              "add_noise: t must be ", Shape{N}, " of i32 or i64, got ", t.shape(), " ", t.dtype());
+void check_steps(const char* op, const Tensor& t, int64_t N, int64_t steps) {
+  IMAGO_CHECK(t.shape() == Shape{N} && (t.dtype() == DType::i32 || t.dtype() == DType::i64), op, ": t must be ",
+              Shape{N}, " of i32 or i64, got ", t.shape(), " ", t.dtype());
   if (!t.on_host()) return;  // looking at them would wait for the device
   for (const int64_t step : t.to_vector<int64_t>())
-    IMAGO_CHECK(step >= 0 && step < steps, "add_noise: t must be in [0, ", steps, "), got ", step);
+    IMAGO_CHECK(step >= 0 && step < steps, op, ": t must be in [0, ", steps, "), got ", step);
 }
 
 void launch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
             const Tensor& sigma, PredictionType prediction, const Tensor& x_t,
             const Tensor& target) {
   IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "add_noise: x0 must be (N, ...), got ", x0.shape());
-  IMAGO_CHECK(noise.given(), "add_noise: noise must be a tensor or a key");
-  IMAGO_CHECK(alpha.rank() == 1 && alpha.dtype() == DType::f32,
-              "add_noise: alpha must be (T) f32, got ", alpha.shape(), " ", alpha.dtype());
-  IMAGO_CHECK(sigma.shape() == alpha.shape() && sigma.dtype() == DType::f32,
-              "add_noise: sigma must be ", alpha.shape(), " f32, got ", sigma.shape(), " ",
-              sigma.dtype());
   const int64_t N = x0.dim(0);
-  check_steps(t, N, alpha.dim(0));
+  check_schedule("add_noise", noise, t, N, alpha, sigma);
+  check_same_device("add_noise", x0, {{"t", t}, {"alpha", alpha}, {"sigma", sigma}});
   const AddNoise p{
       .x0 = x0.raw(),
       .noise = noise.source_for(x0, "add_noise"),
@@ -45,6 +41,16 @@ void launch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor&
 }
 
 }  // namespace
+
+void check_schedule(const char* op, const Noise& noise, const Tensor& t, int64_t N, const Tensor& alpha,
+                    const Tensor& sigma) {
+  IMAGO_CHECK(noise.given(), op, ": noise must be a tensor or a key");
+  IMAGO_CHECK(alpha.rank() == 1 && alpha.dtype() == DType::f32, op, ": alpha must be (T) f32, got ", alpha.shape(), " ",
+              alpha.dtype());
+  IMAGO_CHECK(sigma.shape() == alpha.shape() && sigma.dtype() == DType::f32, op, ": sigma must be ", alpha.shape(),
+              " f32, got ", sigma.shape(), " ", sigma.dtype());
+  check_steps(op, t, N, alpha.dim(0));
+}
 
 NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
                        const Tensor& sigma, PredictionType prediction) {

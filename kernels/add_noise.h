@@ -24,10 +24,13 @@ struct NoisyBatch {
 
 // x_t[n] = alpha[t[n]] x0[n] + sigma[t[n]] noise[n], and the target of a model that predicts
 //   epsilon: noise;  sample: x0;  v_prediction: alpha[t[n]] noise[n] - sigma[t[n]] x0[n]
-// x0 is (N, ...) of f32 or f64; t is (N), i32 or i64, below T; alpha and sigma are (T), f32:
+// x0 is (N, ...), floating point; t is (N), i32 or i64, below T; alpha and sigma are (T), f32:
 // sqrt(alpha_bar) and sqrt(1 - alpha_bar) in the paper's words.
 NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
                        const Tensor& sigma, PredictionType prediction);
+// The part of the arguments that every function here has, and noisy_images: throws unless they fit N images.
+void check_schedule(const char* op, const Noise& noise, const Tensor& t, int64_t N, const Tensor& alpha,
+                    const Tensor& sigma);
 // x_t alone.
 Tensor add_noise(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
                  const Tensor& sigma);

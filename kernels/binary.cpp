@@ -1,6 +1,7 @@
 #include "kernels/binary.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -70,6 +71,7 @@ const char* name_of(BinaryOp op) {
 Tensor binary(BinaryOp op, const Tensor& a, const Tensor& b) {
   IMAGO_CHECK(a.defined() && b.defined(), name_of(op), ": both operands must be defined");
   IMAGO_CHECK(a.dtype() == b.dtype(), name_of(op), ": b must be ", a.dtype(), ", got ", b.dtype());
+  check_same_device(name_of(op), a, {{"b", b}});
   Tensor y(broadcast(op, a.shape(), b.shape()), a.dtype(), a.device());
   if (!y.numel()) return y;
   BinaryForward p{

@@ -1,6 +1,7 @@
 #include "kernels/concat.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -36,6 +37,7 @@ Tensor concat(const std::vector<Tensor>& parts) {
                     part.shape().without(-1) == first.shape().without(-1),
                 "concat: part must be ", first.dtype(), " and ", first.shape(),
                 " but for the last axis, got ", part.dtype(), " ", part.shape());
+    check_same_device("concat", first, {{"part", part}});
     channels += part.dim(-1);
   }
   Tensor y(first.shape().with(-1, channels), first.dtype(), first.device());

@@ -1,6 +1,7 @@
 #include "kernels/denoise_step.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -18,6 +19,7 @@ DenoiseResult denoise_step(const Tensor& x_t, const Tensor& model,
   IMAGO_CHECK(!limit.defined() || (limit.shape() == Shape{N} && limit.dtype() == DType::f32),
               "denoise_step: limit must be ", Shape{N}, " f32, got ", limit.shape(), " ",
               limit.dtype());
+  check_same_device("denoise_step", x_t, {{"model", model}, {"limit", limit}});
   DenoiseResult out{
       .x = options.want_x ? Tensor::empty_like(x_t) : Tensor(),
       .x0 = options.want_x0 ? Tensor::empty_like(x_t) : Tensor(),

@@ -4,6 +4,7 @@
 
 #include "core/philox.h"
 #include "core/tensor.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -33,6 +34,7 @@ class Noise {
         !values_.defined() || (values_.shape() == x.shape() && values_.dtype() == x.dtype()), op,
         ": noise must be ", x.shape(), " ", x.dtype(), ", got ", values_.shape(), " ",
         values_.dtype());
+    check_same_device(op, x, {{"noise", values_}});
     NoiseSource source = source_;
     source.values = values_.raw();
     return source;

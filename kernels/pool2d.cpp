@@ -1,6 +1,7 @@
 #include "kernels/pool2d.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -69,6 +70,8 @@ Tensor max_pool2d_backward(const Tensor& dy, const Tensor& index, const Shape& x
                            int64_t kernel, int64_t stride) {
   const Pool2dShape shape = pool_shape("max_pool2d_backward", x_shape, kernel, stride);
   check_dy("max_pool2d_backward", dy, shape);
+  IMAGO_CHECK(index.shape() == dy.shape(), "max_pool2d_backward: index must be ", dy.shape(), ", got ", index.shape());
+  check_same_device("max_pool2d_backward", dy, {{"index", index}});
   Tensor dx(x_shape, dy.dtype(), dy.device());
   const MaxPool2dBackward p{
       .dy = dy.raw(),

@@ -1,22 +1,20 @@
 #include "kernels/sgd.h"
 
 #include "kernels/backend.h"
+#include "kernels/check_like.h"
 
 namespace imago::kernels {
 
 void sgd(Tensor& w, const Tensor& g, Tensor& momentum_buffer, const SgdArguments& a) {
-  IMAGO_CHECK(g.shape() == w.shape() && g.dtype() == w.dtype(), "sgd: g must be ", w.shape(), " ",
-              w.dtype(), ", got ", g.shape(), " ", g.dtype());
-  const Tensor& b = momentum_buffer;
-  IMAGO_CHECK(a.momentum == 0 || (b.defined() && b.shape() == w.shape() && b.dtype() == w.dtype()),
-              "sgd: momentum_buffer must be ", w.shape(), " ", w.dtype(), ", got ", b.shape(), " ",
-              b.dtype());
+  const bool has_momentum = a.momentum != 0;
+  check_like("sgd", "g", g, w);
+  if (has_momentum) check_like("sgd", "momentum_buffer", momentum_buffer, w);
   w.bump_version();
-  if (a.momentum != 0) b.bump_version();
+  if (has_momentum) momentum_buffer.bump_version();
   const Sgd p{
       .g = g.raw(),
       .w = w.raw(),
-      .momentum_buffer = a.momentum != 0 ? b.raw() : nullptr,
+      .momentum_buffer = has_momentum ? momentum_buffer.raw() : nullptr,
       .n = w.numel(),
       .lr = a.lr,
       .momentum = a.momentum,

@@ -1,6 +1,7 @@
 #include "kernels/unary.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -30,6 +31,7 @@ Tensor unary(UnaryOp op, const Tensor& x) {
 Tensor unary_backward(UnaryOp op, const Tensor& dy, const Tensor& x) {
   IMAGO_CHECK(dy.shape() == x.shape() && dy.dtype() == x.dtype(), name_of(op), "_backward: dy must be ", x.shape(), " ",
               x.dtype(), ", got ", dy.shape(), " ", dy.dtype());
+  check_same_device(name_of(op), x, {{"dy", dy}});
   Tensor dx = Tensor::empty_like(x);
   const UnaryBackward p{
       .dy = dy.raw(), .x = x.raw(), .dx = dx.raw(), .n = x.numel(), .op = op, .dtype = x.dtype(),

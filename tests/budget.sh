@@ -14,6 +14,6 @@ long=$(echo "$lengths" | awk -v limit=$limit '$1 > limit')
 if [ -n "$long" ]; then echo "above $limit lines:"; echo "$long"; exit 1; fi
 
 wide=$(find core kernels autograd nn diffusion data cmake tests -path tests/golden -prune -o \
-  \( -name '*.h' -o -name '*.cpp' -o -name '*.cmake' \) ! -name test_program.cpp -print |
+  \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cmake' \) ! -name test_program.cpp -print |
   xargs awk -v columns=120 'length($0) > columns {print FILENAME ":" FNR ": " length($0)}')
 if [ -n "$wide" ]; then echo "lines above 120 columns:"; echo "$wide"; exit 1; fi

@@ -65,8 +65,8 @@ class DeviceScope {
   Device before_;
 };
 
-// What the tested device makes of f in `dtype`, against the CPU in f64: the largest difference() over the value of f and
-// the gradients of all inputs. Inputs are rounded to `dtype` first, so that only the computation is compared.
+// What the tested device makes of f in `dtype`, against the CPU in f64: the largest difference() over the value of f
+// and the gradients of all inputs. Inputs are rounded to `dtype` first, so that only the computation is compared.
 inline double disagreement(const std::function<Variable(const std::vector<Variable>&)>& f,
                            const std::vector<Tensor>& inputs, DType dtype) {
   std::vector<Variable> narrow, wide;
@@ -84,6 +84,13 @@ inline double disagreement(const std::function<Variable(const std::vector<Variab
   for (size_t i = 0; i < inputs.size(); ++i)
     if (wide[i].grad().defined()) gap = std::max(gap, difference(narrow[i].grad(), wide[i].grad()));
   return gap;
+}
+
+// A copy that starts one element behind an aligned address, so that nothing can be read or written in packs.
+inline Tensor shifted(const Tensor& t) {
+  Tensor copy = Tensor({t.numel() + 1}, t.dtype(), t.device()).view(1, t.shape());
+  copy.copy_from(t);
+  return copy;
 }
 
 // $IMAGO_DATA_DIR, or "" where it is not set: then a test of real data says that it was skipped.

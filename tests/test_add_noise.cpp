@@ -11,8 +11,8 @@ const Shape kShapes[] = {{1, 1},    {2, 3, 5, 1}, {3, 31, 33, 3}, {4, 2048},
                          {2, 2049}, {1, 5000},    {0, 4, 4, 3}};
 
 // Three time steps' worth of tables.
-const Tensor kAlpha = Tensor::from<float>({0.9f, 0.5f, 0.0f}, {3});
-const Tensor kSigma = Tensor::from<float>({0.1f, 0.25f, 1.0f}, {3});
+Tensor alphas() { return Tensor::from<float>({0.9f, 0.5f, 0.0f}, {3}); }
+Tensor sigmas() { return Tensor::from<float>({0.1f, 0.25f, 1.0f}, {3}); }
 
 Tensor steps(int64_t N, DType dtype) {
   Tensor t({N}, DType::i64);
@@ -48,9 +48,9 @@ TEST_CASE("add_noise mixes image and noise by time step", "[add_noise]") {
       CAPTURE(shape, dtype);
       const Tensor x0 = randn(shape, dtype, 1), z = randn(shape, dtype, 2),
                    t = steps(shape[0], DType::i32);
-      const Tensor x_t = mix(x0, z, t, kAlpha, kSigma), v = mix(x0, z, t, negated(kSigma), kAlpha);
-      CHECK(difference(kernels::add_noise(x0, z, t, kAlpha, kSigma), x_t) < tolerance(dtype));
-      CHECK(difference(kernels::velocity(x0, z, t, kAlpha, kSigma), v) < tolerance(dtype));
+      const Tensor x_t = mix(x0, z, t, alphas(), sigmas()), v = mix(x0, z, t, negated(sigmas()), alphas());
+      CHECK(difference(kernels::add_noise(x0, z, t, alphas(), sigmas()), x_t) < tolerance(dtype));
+      CHECK(difference(kernels::velocity(x0, z, t, alphas(), sigmas()), v) < tolerance(dtype));
     }
 }
 
@@ -65,12 +65,30 @@ TEST_CASE("add_noise draws the noise that fill_normal draws", "[add_noise]") {
         fill_normal(z, key, 1, first);
         for (const PredictionType prediction :
              {PredictionType::epsilon, PredictionType::sample, PredictionType::v_prediction}) {
-          const auto given = kernels::noisy_batch(x0, z, t, kAlpha, kSigma, prediction);
+          const auto given = kernels::noisy_batch(x0, z, t, alphas(), sigmas(), prediction);
           const auto drawn =
-              kernels::noisy_batch(x0, Noise(key, first), t, kAlpha, kSigma, prediction);
+              kernels::noisy_batch(x0, Noise(key, first), t, alphas(), sigmas(), prediction);
           CHECK(difference(drawn.x_t, given.x_t) == 0);
           CHECK(difference(drawn.target, given.target) == 0);
         }
+      }
+}
+
+TEST_CASE("add_noise agrees with double in every type, whatever the alignment", "[add_noise][agreement]") {
+  const RandomKey key{.seed = 3};
+  for (const Shape& shape : kShapes)
+    for (const DType dtype : device_types())
+      for (const uint64_t first : {uint64_t{0}, uint64_t{2}, uint64_t{4100}}) {
+        CAPTURE(shape, dtype, first);
+        const Tensor x0 = randn(shape, dtype, 1), t = steps(shape[0], DType::i64);
+        Tensor z(shape, DType::f64);
+        fill_normal(z, key, 1, first);
+        const Tensor expected = mix(x0, z, t, alphas(), sigmas());
+        const Noise noise(key, first);
+        CHECK(difference(kernels::add_noise(x0, noise, t, alphas(), sigmas()), expected) < tolerance(dtype));
+        CHECK(difference(kernels::add_noise(shifted(x0), noise, t, alphas(), sigmas()), expected) < tolerance(dtype));
+        const auto epsilon = kernels::noisy_batch(x0, noise, t, alphas(), sigmas(), PredictionType::epsilon);
+        CHECK(difference(epsilon.target, z.to(DType::f32).to(dtype)) == 0);
       }
 }
 
@@ -78,28 +96,28 @@ TEST_CASE("noisy_batch has the target of each prediction type", "[add_noise]") {
   const Tensor x0 = randn({3, 4, 4, 2}, DType::f32, 1), z = randn({3, 4, 4, 2}, DType::f32, 2),
                t = steps(3, DType::i64);
   const auto target = [&](PredictionType p) {
-    return kernels::noisy_batch(x0, z, t, kAlpha, kSigma, p).target;
+    return kernels::noisy_batch(x0, z, t, alphas(), sigmas(), p).target;
   };
   CHECK(difference(target(PredictionType::epsilon), z) == 0);
   CHECK(difference(target(PredictionType::sample), x0) == 0);
   CHECK(difference(target(PredictionType::v_prediction),
-                   kernels::velocity(x0, z, t, kAlpha, kSigma)) == 0);
+                   kernels::velocity(x0, z, t, alphas(), sigmas())) == 0);
 }
 
 TEST_CASE("a batch that is noised in parts equals the batch", "[add_noise]") {
   const Tensor x0 = randn({5, 3, 3, 3}, DType::f32), t = steps(5, DType::i64);
   const RandomKey key{.seed = 4};
-  const Tensor whole = kernels::add_noise(x0, Noise(key), t, kAlpha, kSigma);
+  const Tensor whole = kernels::add_noise(x0, Noise(key), t, alphas(), sigmas());
   const Tensor tail =
-      kernels::add_noise(x0.slice(2, 5), Noise(key, 2 * 27), t.slice(2, 5), kAlpha, kSigma);
+      kernels::add_noise(x0.slice(2, 5), Noise(key, 2 * 27), t.slice(2, 5), alphas(), sigmas());
   CHECK(difference(tail, whole.slice(2, 5)) == 0);
 }
 
 TEST_CASE("add_noise names the bad argument", "[add_noise][errors]") {
   const Tensor x0 = randn({2, 3}), z = randn({2, 3}, DType::f64, 1),
                t = Tensor::from<int64_t>({0, 2}, {2});
-  const auto add = [&](const Noise& noise, const Tensor& t, const Tensor& sigma = kSigma) {
-    return kernels::add_noise(x0, noise, t, kAlpha, sigma);
+  const auto add = [&](const Noise& noise, const Tensor& t, const Tensor& sigma = sigmas()) {
+    return kernels::add_noise(x0, noise, t, alphas(), sigma);
   };
   CHECK_THROWS_WITH(add(Noise(), t), "add_noise: noise must be a tensor or a key");
   CHECK_THROWS_WITH(add(z.to(DType::f32), t),
@@ -111,5 +129,5 @@ TEST_CASE("add_noise names the bad argument", "[add_noise][errors]") {
                     "add_noise: t must be in [0, 3), got 3");
   CHECK_THROWS_WITH(add(z, Tensor::from<int64_t>({-1, 0}, {2})),
                     "add_noise: t must be in [0, 3), got -1");
-  CHECK_THROWS_WITH(add(z, t, kSigma.slice(0, 2)), "add_noise: sigma must be (3) f32, got (2) f32");
+  CHECK_THROWS_WITH(add(z, t, sigmas().slice(0, 2)), "add_noise: sigma must be (3) f32, got (2) f32");
 }

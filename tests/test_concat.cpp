@@ -12,7 +12,7 @@ struct Case {
   std::vector<int64_t> sizes;
 };
 const Case kCases[] = {
-    {{}, {3}}, {{}, {1, 1}}, {{5}, {31, 33}}, {{2, 3, 5}, {7, 1, 32}}, {{2, 2}, {0, 4}}, {{67, 61}, {3, 3, 3}},
+    {{}, {3}}, {{}, {1, 1}}, {{5}, {31, 33}}, {{2, 3, 5}, {7, 1, 32}}, {{2, 2}, {0, 4}}, {{67, 61}, {3, 3, 3}}, {{3, 7}, {8, 16, 40}},
 };
 
 std::vector<Tensor> parts_of(const Case& c, DType dtype = DType::f64) {
@@ -61,6 +61,19 @@ TEST_CASE("concat and split gradients match finite differences", "[concat][gradi
     };
     CHECK(gradient_error(cut, {kernels::concat(parts_of(c))}) < kGradientTolerance);
   }
+}
+
+TEST_CASE("channels are cut out of tensors of any type and alignment", "[concat]") {
+  for (const DType dtype : {DType::f64, DType::f32, DType::bf16, DType::i64, DType::u8})
+    for (const int64_t begin : {0, 1, 8}) {
+      CAPTURE(dtype, begin);
+      const Tensor x = randn({5, 3, 32}).to(dtype), y = kernels::slice_channels(x, begin, begin + 16);
+      CHECK(difference(kernels::slice_channels(shifted(x), begin, begin + 16), y) == 0);
+      CHECK(difference(kernels::slice_channels(kernels::slice_channels_backward(y, 32, begin), begin, begin + 16), y) ==
+            0);
+      const std::vector<double> all = x.to_vector<double>(), cut = y.to_vector<double>();
+      for (size_t i = 0; i < cut.size(); ++i) REQUIRE(cut[i] == all[i / 16 * 32 + static_cast<size_t>(begin) + i % 16]);
+    }
 }
 
 TEST_CASE("concat skips gradients nobody wants", "[concat]") {

@@ -100,6 +100,27 @@ TEST_CASE("denoise_step draws the noise that fill_normal draws", "[denoise_step]
     }
 }
 
+TEST_CASE("denoise_step agrees with double in every type, whatever the alignment", "[denoise_step][agreement]") {
+  const RandomKey key{.seed = 3};
+  for (const NoiseScale scale : {NoiseScale::fixed, NoiseScale::learned, NoiseScale::learned_range})
+    for (const Shape& shape : {Shape{2, 3, 5, 1}, Shape{3, 6, 4, 4}, Shape{2, 9, 7, 3}})
+      for (const DType dtype : device_types()) {
+        CAPTURE(static_cast<int>(scale), shape, dtype);
+        DenoiseCoefficients c = kPlain;
+        c.scale = scale, c.log_small = -9, c.log_large = -2;
+        Tensor m(scale == NoiseScale::fixed ? shape : shape.with(-1, 2 * shape[-1]), dtype), z(shape, DType::f64);
+        fill_uniform(m, {.seed = 2});
+        fill_normal(z, key, 1, 77);
+        const Tensor x = randn(shape, dtype, 1);
+        const DenoiseResult expected = reference(x, m, z, c);
+        for (const Tensor& x_t : {x, shifted(x)}) {
+          const DenoiseResult y = kernels::denoise_step(x_t, m, c, {.noise = Noise(key, 77), .want_x0 = true});
+          CHECK(difference(y.x, expected.x) < tolerance(dtype));
+          CHECK(difference(y.x0, expected.x0) < tolerance(dtype));
+        }
+      }
+}
+
 TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
   const Tensor x = randn({2, 4, 4, 3});
   CHECK_THROWS_WITH(kernels::denoise_step(randn({3}), randn({3}), kPlain),

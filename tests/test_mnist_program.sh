@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The mnist program from the outside: exit codes, messages, the files of a run, Ctrl-C, and exact resuming.
+# The mnist program from the outside: exit codes, messages, the files of a run, signals, and exact resuming.
 #   test_mnist_program.sh PATH_TO_MNIST
 set -u
 mnist=$(realpath "$1")
@@ -69,19 +69,67 @@ for file in metrics.jsonl model/unet/diffusion_pytorch_model.safetensors final.p
   same "a/$file" "b/$file"
 done
 expect 1 "resume with the same flags" $small --output-dir b --max-train-steps 9 --resume-from-checkpoint latest --seed 5
+on_with() { expect 1 "was saved with $1" $small --output-dir b --max-train-steps 9 --resume-from-checkpoint latest $2; }
+on_with "learning_rate 0.0015, this run has 0.002" "--learning-rate 2e-3"
+on_with "adam_beta1 0.9, this run has 0.8" "--adam-beta1 0.8"
+on_with "lr_scheduler cosine, this run has constant" "--lr-scheduler constant"
+on_with "ddpm_beta_schedule linear, this run has sigmoid" "--ddpm-beta-schedule sigmoid"
+on_with "prediction_type epsilon, this run has sample" "--prediction-type sample"
+on_with "block_out_channels 8 8 16, this run has 8 16 16" "--block-out-channels 8 16 16"
+on_with "recipe ddpm, this run has corrupt" "--recipe corrupt"
 head -c 1000 a/checkpoint-000006/trainer.safetensors >b/checkpoint-000006/trainer.safetensors
 expect 1 "trainer.safetensors" $small --output-dir b --max-train-steps 9 --resume-from-checkpoint latest
+
+# A run may be made longer; where that bends the learning rate, it says so.
+cp -r a longer && rm longer/final.png
+ddpm --output-dir longer --max-train-steps 8 --resume-from-checkpoint latest >/dev/null 2>longer.log </dev/null
+check "a longer run goes on" test $? -eq 0
+check "and says that its learning rate is another one" \
+  grep -q "learning rate (cosine) was that of a run of 6 steps, from here on it is that of 8 steps" longer.log
+check "a longer run has all its steps" test "$(wc -l <longer/metrics.jsonl)" -eq 8
+
+corrupt() { "$mnist" --recipe corrupt $tiny --max-train-steps 4 --checkpointing-steps 2 "$@" >/dev/null 2>&1 </dev/null; }
+corrupt --output-dir d
+cp -r d e && rm -r e/checkpoint-000004 e/final.png e/model
+corrupt --output-dir e --resume-from-checkpoint latest
+for file in metrics.jsonl model/model.safetensors final.png predictions.png checkpoint-000004/trainer.safetensors; do
+  same "d/$file" "e/$file"
+done
+
+# Twelve images make three batches: from the last step of an epoch into the next, and from a step before.
+mkdir twelve
+{ printf '\x00\x00\x08\x03\x00\x00\x00\x0c\x00\x00\x00\x1c\x00\x00\x00\x1c'; head -c $((12 * 784)) "$mnist"; } \
+  >twelve/train-images-idx3-ubyte
+{ printf '\x00\x00\x08\x01\x00\x00\x00\x0c'; head -c 12 /dev/zero; } >twelve/train-labels-idx1-ubyte
+cp twelve/train-images-idx3-ubyte twelve/t10k-images-idx3-ubyte
+cp twelve/train-labels-idx1-ubyte twelve/t10k-labels-idx1-ubyte
+epochs() { "$mnist" ${small/synthetic/twelve} --num-epochs 2 --checkpointing-steps 1 "$@" >/dev/null 2>epochs.log </dev/null; }
+epochs --output-dir epochs --checkpoints-total-limit 0
+check "two epochs of three batches are six steps" test -d epochs/checkpoint-000006
+check "the last one is of the second epoch" grep -q '"step": 6, "epoch": 2' epochs/metrics.jsonl
+for from in 2 3; do
+  epochs --output-dir "from$from" --resume-from-checkpoint "epochs/checkpoint-00000$from"
+  check "from step $from into the second epoch (exit code $?)" test -s "from$from/final.png"
+  same epochs/checkpoint-000006/trainer.safetensors "from$from/checkpoint-000006/trainer.safetensors"
+done
 
 # ---- the number of threads changes nothing ----
 ddpm --output-dir one --threads 1 --checkpointing-steps 3 --save-images-steps 2 >/dev/null 2>&1 </dev/null
 same a/checkpoint-000006/trainer.safetensors one/checkpoint-000006/trainer.safetensors
 
 # ---- Ctrl-C saves, exits with 130, and the rest follows exactly ----
-long="$small --max-train-steps 400 --checkpointing-steps 0 --save-images-steps 1000 --lr-scheduler constant --lr-warmup-steps 0"
-setsid bash -c "trap - INT; exec '$mnist' $long --output-dir stopped >/dev/null 2>stopped.log </dev/null" &
-for _ in $(seq 300); do grep -q "step 2/" stopped.log 2>/dev/null && break; sleep 0.1; done
-kill -INT "$(pgrep -f "^$mnist.*--output-dir stopped")"
-wait $!
+long="$small --max-train-steps 4000 --checkpointing-steps 0 --save-images-steps 9000 --lr-scheduler constant --lr-warmup-steps 0"
+# start NAME UNTIL ARGS...: a run in the background, $run, that has said UNTIL
+start() {
+  local name=$1 until=$2
+  shift 2
+  "$mnist" "$@" --output-dir "$name" >/dev/null 2>"$name.log" </dev/null &
+  run=$!
+  for _ in $(seq 600); do grep -q "$until" "$name.log" 2>/dev/null && break; sleep 0.1; done
+}
+start stopped "step 2/" $long
+kill -INT $run
+wait $run
 check "Ctrl-C exits with 130 (got $?)" test $? -eq 130
 saved=$(ls stopped | grep checkpoint-)
 check "Ctrl-C leaves a checkpoint" test -n "$saved"
@@ -92,5 +140,23 @@ go="$small --lr-scheduler constant --lr-warmup-steps 0 --checkpointing-steps 0 -
 "$mnist" $go --output-dir whole >/dev/null 2>&1 </dev/null
 same stopped/model/unet/diffusion_pytorch_model.safetensors whole/model/unet/diffusion_pytorch_model.safetensors
 same stopped/metrics.jsonl whole/metrics.jsonl
+
+# ---- so does the signal that systems stop programs with; the exit code is its own ----
+start terminated "step 2/" $long
+kill -TERM $run
+wait $run
+check "SIGTERM exits with 143 (got $?)" test $? -eq 143
+check "SIGTERM leaves a checkpoint" ls terminated/checkpoint-*/trainer.safetensors
+check "and says how to go on" grep -q -- "--resume-from-checkpoint latest" terminated.log
+
+# ---- a second Ctrl-C does not wait for the step at hand (seconds, here) ----
+start twice "^run: " --data synthetic --threads 1 --train-batch-size 24 --block-out-channels 128 128 128
+kill -INT $run
+sleep 0.3
+kill -INT $run
+wait $run
+check "a second Ctrl-C ends with 130 (got $?)" test $? -eq 130
+check "at once: nothing was saved" bash -c "! ls twice | grep checkpoint-"
+check "nor said" bash -c "! grep stopped twice.log"
 
 if [ "$failures" -gt 0 ]; then echo "$failures checks failed"; exit 1; fi

@@ -13,6 +13,7 @@ struct Case {
 };
 const Case kCases[] = {
     {{1, 1, 1, 1}, 1}, {{2, 3, 5, 7}, {0, 1, 0, 1}}, {{3, 4, 4, 33}, {2, 0, 1, 3}}, {{2, 31, 3, 2}, 0},
+    {{2, 3, 2, 16}, {1, 0, 2, 1}},
 };
 
 }  // namespace
@@ -44,10 +45,14 @@ TEST_CASE("pad gradients match finite differences", "[pad][gradient]") {
 }
 
 TEST_CASE("pad_backward undoes pad", "[pad]") {
-  for (const auto& [shape, padding] : kCases) {
-    const Tensor x = randn(shape);
-    CHECK(difference(kernels::pad_backward(kernels::pad(x, padding), padding), x) == 0);
-  }
+  for (const auto& [shape, padding] : kCases)
+    for (const DType dtype : {DType::f64, DType::bf16, DType::u8}) {
+      CAPTURE(shape, dtype);
+      const Tensor x = randn(shape).to(dtype), y = kernels::pad(x, padding);
+      CHECK(difference(kernels::pad_backward(y, padding), x) == 0);
+      CHECK(difference(kernels::pad(shifted(x), padding), y) == 0);
+      CHECK(difference(kernels::pad_backward(shifted(y), padding), x) == 0);
+    }
 }
 
 TEST_CASE("pad works on empty batches and names the bad argument", "[pad][errors]") {

@@ -1,5 +1,7 @@
 #include "core/parallel.h"
 
+#include <time.h>
+
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -25,6 +27,13 @@ class Threads {
 };
 
 void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+// What all threads of this process together have worked so far.
+double cpu_ms() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return 1e3 * static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_nsec);
+}
 
 }  // namespace
 
@@ -210,4 +219,21 @@ TEST_CASE("the number of threads may change between regions", "[parallel]") {
 TEST_CASE("set_thread_count names the limits", "[parallel][errors]") {
   CHECK_THROWS_WITH(set_thread_count(0), "set_thread_count: count must be from 1 to 1024, got 0");
   CHECK_THROWS_WITH(set_thread_count(1025), "set_thread_count: count must be from 1 to 1024, got 1025");
+}
+
+TEST_CASE("threads sleep when there is nothing to do", "[parallel]") {
+  const Threads scope(4);
+  std::atomic<int> runs{0};
+  parallel_for(1000, [&](int64_t) { ++runs; });
+  const double before = cpu_ms();
+  sleep_ms(200);
+  CHECK(cpu_ms() - before < 40);
+  CHECK(runs == 1000);
+}
+
+TEST_CASE("threads sleep while they wait for the last one", "[parallel]") {
+  const Threads scope(4);
+  const double before = cpu_ms();
+  parallel_for(8, [&](int64_t i) { sleep_ms(i == 7 ? 200 : 1); });
+  CHECK(cpu_ms() - before < 40);
 }

@@ -25,6 +25,8 @@ const Case kCases[] = {
     {{2, 3, 5, 7}, {0, 1, 2, 3}},
     {{3, 1, 4, 1}, {3, 2, 1, 0}},
     {{2, 33, 37, 40}, {0, 3, 1, 2}},
+    {{2, 5, 3, 16}, {0, 2, 1, 3}},
+    {{17, 3, 70, 2}, {2, 1, 3, 0}},
     {{2, 3, 4, 5, 2, 3}, {5, 0, 4, 2, 1, 3}},
 };
 
@@ -69,6 +71,7 @@ TEST_CASE("permute puts axes where they are wanted", "[permute]") {
       const Tensor y = kernels::permute(x, order);
       for (size_t i = 0; i < order.size(); ++i) REQUIRE(y.dim(static_cast<int>(i)) == x.dim(order[i]));
       CHECK(y.to_vector<double>() == reference(x, order));
+      CHECK(kernels::permute(shifted(x), order).to_vector<double>() == reference(x, order));
     }
 }
 

@@ -74,6 +74,27 @@ TEST_CASE("pool2d gradients in f32 agree with f64", "[pool2d][agreement]") {
   }
 }
 
+TEST_CASE("pool2d agrees with double in every type, whatever the alignment", "[pool2d][agreement]") {
+  for (const auto& [shape, kernel, stride] : kCases)
+    for (const DType dtype : device_types()) {
+      CAPTURE(shape, kernel, stride, dtype);
+      const int64_t k = kernel, s = stride;
+      const auto average = [=](const std::vector<Variable>& v) { return avg_pool2d(v[0], k, s); };
+      const auto maximum = [=](const std::vector<Variable>& v) { return max_pool2d(v[0], k, s); };
+      CHECK(disagreement(average, {randn(shape)}, dtype) < tolerance(dtype));
+      CHECK(disagreement(maximum, {randn(shape)}, dtype) < tolerance(dtype));
+      const Tensor x = randn(shape, dtype), dy = kernels::avg_pool2d(x, k, s);
+      const kernels::MaxPool2dResult y = kernels::max_pool2d(x, k, s), odd = kernels::max_pool2d(shifted(x), k, s);
+      CHECK(difference(odd.y, y.y) == 0);
+      CHECK(difference(odd.index, y.index) == 0);
+      CHECK(difference(kernels::max_pool2d_backward(dy, shifted(y.index), shape, k, s),
+                       kernels::max_pool2d_backward(dy, y.index, shape, k, s)) == 0);
+      CHECK(difference(kernels::avg_pool2d(shifted(x), k, s), dy) == 0);
+      CHECK(difference(kernels::avg_pool2d_backward(shifted(dy), shape, k, s),
+                       kernels::avg_pool2d_backward(dy, shape, k, s)) == 0);
+    }
+}
+
 TEST_CASE("max_pool2d gives the gradient to the first of equal maxima, and lets NaN through", "[pool2d]") {
   const Tensor x = Tensor::from<float>({1, 5, 5, 5, 7, 0, NAN, 9}, {1, 2, 4, 1});
   const Variable v(x, true), y = max_pool2d(v, 2, 2);
@@ -99,4 +120,6 @@ TEST_CASE("pool2d names the bad argument", "[pool2d][errors]") {
   CHECK_THROWS_WITH(kernels::avg_pool2d(randn({4, 4}), 2, 2), "avg_pool2d: x must be (N, H, W, C), got (4, 4)");
   CHECK_THROWS_WITH(kernels::avg_pool2d_backward(randn({1, 2, 2, 8}), {1, 4, 3, 8}, 2, 2),
                     "avg_pool2d_backward: dy must be (1, 2, 1, 8), got (1, 2, 2, 8)");
+  CHECK_THROWS_WITH(kernels::max_pool2d_backward(randn({1, 2, 1, 8}), Tensor({1, 2, 2, 8}, DType::u8), {1, 4, 3, 8}, 2, 2),
+                    "max_pool2d_backward: index must be (1, 2, 1, 8), got (1, 2, 2, 8)");
 }

@@ -198,6 +198,40 @@ TEST_CASE("metrics of a resumed run replace the future of the old one", "[progra
   CHECK(MetricsLog(path, 9).rows().size() == 5);  // damaged lines end it
 }
 
+TEST_CASE("what steers the training has to be as it was when a run is resumed", "[program]") {
+  TrainingFlags plain;
+  run_flags({}, plain);
+  const std::vector<std::vector<std::string>> steering = {{"--train-batch-size", "7"},
+                                                          {"--learning-rate", "2e-3"},
+                                                          {"--lr-scheduler", "linear"},
+                                                          {"--lr-warmup-steps", "3"},
+                                                          {"--adam-beta1", "0.8"},
+                                                          {"--adam-beta2", "0.9"},
+                                                          {"--adam-epsilon", "1e-5"},
+                                                          {"--max-grad-norm", "2"},
+                                                          {"--adam-weight-decay", "0.1"},
+                                                          {"--ema-inv-gamma", "2"},
+                                                          {"--ema-power", "0.5"},
+                                                          {"--ema-max-decay", "0.9"},
+                                                          {"--seed", "3"},
+                                                          {"--no-ema"}};
+  for (const auto& args : steering) {
+    CAPTURE(args);
+    TrainingFlags flags;
+    run_flags(args, flags);
+    CHECK(flags.settings() != plain.settings());
+  }
+  const std::vector<std::vector<std::string>> free = {
+      {"--num-epochs", "7"}, {"--max-train-steps", "9"},     {"--eval-batch-size", "3"},
+      {"--threads", "1"},    {"--checkpointing-steps", "5"}, {"--output-dir", "elsewhere"}};
+  for (const auto& args : free) {
+    CAPTURE(args);
+    TrainingFlags flags;
+    run_flags(args, flags);
+    CHECK(flags.settings() == plain.settings());
+  }
+}
+
 TEST_CASE("flags: underscores are taken, unknown ones get a hint and exit code 2", "[program]") {
   TrainingFlags flags;
   CHECK(run_flags({"--train_batch_size", "32", "--learning-rate=2e-3", "--no-ema"}, flags) == 0);

@@ -35,6 +35,18 @@ TEST_CASE("timestep_embedding takes steps of any type", "[timestep_embedding]") 
   CHECK(difference(timestep_embedding(steps, 6, {}, DType::f64), y) < 1e-4);
 }
 
+TEST_CASE("timestep_embedding in every type is the one in f32, rounded", "[timestep_embedding][agreement]") {
+  const Tensor steps = Tensor::from<int64_t>({0, 1, 31, 500, 999}, {5});
+  for (const DType dtype : device_types())
+    for (const int64_t dim : {1, 2, 7, 32, 33})
+      for (const bool flip : {false, true}) {
+        CAPTURE(dtype, dim, flip);
+        const kernels::TimestepEmbeddingOptions options{.flip_sin_to_cos = flip, .freq_shift = 0.5};
+        CHECK(difference(timestep_embedding(steps, dim, options, dtype),
+                         timestep_embedding(steps, dim, options).to(dtype)) == 0);
+      }
+}
+
 TEST_CASE("timestep_embedding of step 0 is cos 0 and sin 0", "[timestep_embedding]") {
   const Tensor zero = Tensor::zeros({1}, DType::i64);
   CHECK(timestep_embedding(zero, 5).to_vector<float>() == std::vector<float>{1, 1, 0, 0, 0});

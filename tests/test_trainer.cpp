@@ -13,7 +13,7 @@ using diffusion::TrainerOptions;
 
 namespace {
 
-const std::map<std::string, std::string> kSettings = {{"seed", "1"}, {"model", "linear"}};
+const diffusion::Settings kSettings = {{"seed", "1"}, {"model", "linear"}};
 
 const TrainerOptions kPlain{.learning_rate = {.peak = 0.01}, .ema = {}};
 const TrainerOptions kAveraged{.learning_rate = {.peak = 0.01},
@@ -147,7 +147,7 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   with_average.trainer.save(averaged, kSettings);
 
   const auto refuses = [&](Run& into, const std::string& path, const std::string& sentence,
-                           const std::map<std::string, std::string>& settings = kSettings) {
+                           const diffusion::Settings& settings = kSettings) {
     const std::string before = into.bytes();
     CHECK_THROWS_WITH(into.trainer.load(path, settings), sentence);
     CHECK(into.bytes() == before);
@@ -162,8 +162,7 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   // Another model.
   refuses(wider, plain, plain + ": exp_avg/weight must be (2, 4) f32, got (2, 3) f32");
   // An average that is wanted and not there, and the other way round.
-  refuses(other_with_average, plain,
-          "safetensors: " + plain + ": there is no tensor 'ema/weight'");
+  refuses(other_with_average, plain, "safetensors: " + plain + ": there is no tensor 'ema/weight'");
   refuses(other, averaged, averaged + ": this run has no place for ema/bias" + kAdvice);
   // One tensor too many, one too few, one of another shape: the last one that is read.
   const State good = tensors_of(plain);
@@ -181,6 +180,6 @@ TEST_CASE("a checkpoint of something else is refused and changes nothing", "[tra
   data::save_safetensors(file, odd, metadata_of(plain));
   refuses(other, file, file + ": weights/bias must be (2) f32, got (5) f32");
   // No counters.
-  data::save_safetensors(file, good, kSettings);
+  data::save_safetensors(file, good, {kSettings.begin(), kSettings.end()});
   refuses(other, file, file + ": not a trainer's checkpoint: its metadata has no number 'step'");
 }

@@ -42,6 +42,18 @@ TEST_CASE("upsample_nearest gradients in f32 agree with f64", "[upsample_nearest
         tolerance(DType::f32));
 }
 
+TEST_CASE("upsample_nearest agrees with double in every type, whatever the alignment", "[upsample_nearest][agreement]") {
+  for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{2, 3, 2, 24}, Shape{1, 7, 2, 33}})
+    for (const DType dtype : device_types()) {
+      CAPTURE(shape, dtype);
+      const auto f = [](const std::vector<Variable>& v) { return upsample_nearest(v[0]); };
+      CHECK(disagreement(f, {randn(shape)}, dtype) < tolerance(dtype));
+      const Tensor x = randn(shape, dtype), y = kernels::upsample_nearest(x);
+      CHECK(difference(kernels::upsample_nearest(shifted(x)), y) == 0);
+      CHECK(difference(kernels::upsample_nearest_backward(shifted(y)), kernels::upsample_nearest_backward(y)) == 0);
+    }
+}
+
 TEST_CASE("upsample_nearest works on empty batches and names the bad argument", "[upsample_nearest][errors]") {
   const Variable x(Tensor({0, 4, 4, 8}), true);
   upsample_nearest(x).backward(Tensor({0, 8, 8, 8}));

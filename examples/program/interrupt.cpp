@@ -5,10 +5,10 @@
 namespace imago::program {
 namespace {
 
-volatile std::sig_atomic_t flag = 0;
+volatile std::sig_atomic_t caught = 0;  // the signal's number
 
-void handle(int) {
-  flag = 1;
+void handle(int signal) {
+  caught = signal;
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
 }
@@ -16,7 +16,7 @@ void handle(int) {
 }  // namespace
 
 void catch_interrupts() {
-  flag = 0;
+  caught = 0;
   struct sigaction action {};
   action.sa_handler = handle;
   action.sa_flags = SA_RESTART;
@@ -24,7 +24,9 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-bool interrupted() { return flag != 0; }
+bool interrupted() { return caught != 0; }
+
+int interrupted_exit_code() { return 128 + caught; }
 
 void stop_if_interrupted() {
   if (interrupted()) throw Interrupted();

@@ -5,12 +5,12 @@
 
 namespace imago::program {
 
-inline constexpr int kInterruptedExitCode = 130;  // 128 + SIGINT, what shells expect
-
-// From now on the first SIGINT or SIGTERM only sets a flag; the next one, whichever it is, has its
-// usual effect.
+// From now on the first SIGINT or SIGTERM is only remembered; the next one, whichever it is, has
+// its usual effect.
 void catch_interrupts();
 bool interrupted();
+// 128 + the number of the signal, as shells have it: 130 after Ctrl-C, 143 after SIGTERM.
+int interrupted_exit_code();
 
 class Interrupted : public Error {
  public:

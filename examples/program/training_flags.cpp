@@ -1,5 +1,7 @@
 #include "examples/program/training_flags.h"
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 
 #include "core/check.h"
@@ -8,84 +10,54 @@
 namespace imago::program {
 
 void add_training_flags(CLI::App& app, TrainingFlags& f) {
-  app.add_option("--train-batch-size", f.train_batch_size, "images per step")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--num-epochs", f.num_epochs, "passes over the data set")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--max-train-steps", f.max_train_steps,
-                 "stop after this many steps, whatever the epochs")
-      ->check(not_negative)
-      ->group("Training");
-  app.add_option("--learning-rate", f.learning_rate, "peak learning rate")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--lr-scheduler", f.lr_scheduler, "constant, linear or cosine")
-      ->check(CLI::IsMember({"constant", "linear", "cosine"}))
-      ->group("Training");
-  app.add_option("--lr-warmup-steps", f.lr_warmup_steps, "steps over which the learning rate rises")
-      ->check(not_negative)
-      ->group("Training");
-  app.add_option("--adam-beta1", f.adam_beta1, "decay of Adam's first moment")
-      ->check(fraction)
-      ->group("Training");
-  app.add_option("--adam-beta2", f.adam_beta2, "decay of Adam's second moment")
-      ->check(fraction)
-      ->group("Training");
-  app.add_option("--adam-weight-decay", f.adam_weight_decay, "decoupled weight decay")
-      ->check(not_negative)
-      ->group("Training");
-  app.add_option("--adam-epsilon", f.adam_epsilon, "Adam's epsilon")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--max-grad-norm", f.max_grad_norm,
-                 "clip the gradient's norm to this; 0 does not clip")
-      ->check(not_negative)
-      ->group("Training");
-  app.add_flag("--use-ema,!--no-ema", f.use_ema,
-               "average the weights over time and draw with the average")
-      ->group("Training");
-  app.add_option("--ema-inv-gamma", f.ema_inv_gamma, "warm-up of the average")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--ema-power", f.ema_power, "warm-up of the average")
-      ->check(positive)
-      ->group("Training");
-  app.add_option("--ema-max-decay", f.ema_max_decay, "the average's largest decay")
-      ->check(fraction)
-      ->group("Training");
+  const char* group = "Training";
+  const auto add = [&](const char* flag, auto& value, const char* help, auto... checks) {
+    CLI::Option* option = app.add_option(flag, value, help)->group(group);
+    (option->check(checks), ...);
+  };
+  const auto add_switch = [&](const char* flags, bool& value, const char* help) {
+    app.add_flag(flags, value, help)->group(group);
+  };
+  const CLI::IsMember schedules({"constant", "linear", "cosine"});
+  add("--train-batch-size", f.train_batch_size, "images per step", positive);
+  add("--num-epochs", f.num_epochs, "passes over the data set", positive);
+  add("--max-train-steps", f.max_train_steps, "stop after this many steps, whatever the epochs",
+      not_negative);
+  add("--learning-rate", f.learning_rate, "peak learning rate", positive);
+  add("--lr-scheduler", f.lr_scheduler, "constant, linear or cosine", schedules);
+  add("--lr-warmup-steps", f.lr_warmup_steps, "steps over which the learning rate rises",
+      not_negative);
+  add("--adam-beta1", f.adam_beta1, "decay of Adam's first moment", fraction);
+  add("--adam-beta2", f.adam_beta2, "decay of Adam's second moment", fraction);
+  add("--adam-weight-decay", f.adam_weight_decay, "decoupled weight decay", not_negative);
+  add("--adam-epsilon", f.adam_epsilon, "Adam's epsilon", positive);
+  add("--max-grad-norm", f.max_grad_norm, "clip the gradient's norm to this; 0 does not clip",
+      not_negative);
+  add_switch("--use-ema,!--no-ema", f.use_ema,
+             "average the weights over time and draw with the average");
+  add("--ema-inv-gamma", f.ema_inv_gamma, "warm-up of the average", positive);
+  add("--ema-power", f.ema_power, "warm-up of the average", positive);
+  add("--ema-max-decay", f.ema_max_decay, "the average's largest decay", fraction);
 
-  app.add_option("--output-dir", f.output_dir, "the run's folder (default: a new one under runs/)")
-      ->group("Run");
-  app.add_flag("--overwrite-output-dir", f.overwrite_output_dir, "throw away the run that is in it")
-      ->group("Run");
-  app.add_option("--resume-from-checkpoint", f.resume_from_checkpoint,
-                 "'latest', or a checkpoint's folder")
-      ->group("Run");
-  app.add_option("--checkpointing-steps", f.checkpointing_steps,
-                 "save a checkpoint every so many steps; 0 only at the end")
-      ->check(not_negative)
-      ->group("Run");
-  app.add_option("--checkpoints-total-limit", f.checkpoints_total_limit,
-                 "checkpoints to keep; 0 keeps all")
-      ->check(not_negative)
-      ->group("Run");
-  app.add_option("--save-images-steps", f.save_images_steps,
-                 "draw samples every so many steps (default: four times a run)")
-      ->check(not_negative)
-      ->group("Run");
-  app.add_option("--eval-batch-size", f.eval_batch_size, "images in a sample grid")
-      ->check(positive)
-      ->group("Run");
-  app.add_option("--seed", f.seed, "the same seed gives the same run")->group("Run");
-  app.add_option("--threads", f.threads, "threads to use (default: all processors)")
-      ->check(not_negative)
-      ->group("Run");
-  app.add_option("--log-every", f.log_every,
-                 "seconds between lines when the output is not a terminal")
-      ->check(not_negative)
-      ->group("Run");
+  group = "Run";
+  add("--output-dir", f.output_dir, "the run's folder (default: a new one under runs/)");
+  add_switch("--overwrite-output-dir", f.overwrite_output_dir, "throw away the run that is in it");
+  add("--resume-from-checkpoint", f.resume_from_checkpoint,
+      "'latest', or a checkpoint's folder; what steers the training must be as it was, but the run "
+      "may become longer, by --num-epochs or --max-train-steps");
+  add("--checkpointing-steps", f.checkpointing_steps,
+      "save a checkpoint every so many steps; 0 only at the end", not_negative);
+  add("--checkpoints-total-limit", f.checkpoints_total_limit, "checkpoints to keep; 0 keeps all",
+      not_negative);
+  add("--save-images-steps", f.save_images_steps,
+      "draw samples every so many steps (default: four times a run)", not_negative);
+  add("--eval-batch-size", f.eval_batch_size, "images in a sample grid", positive);
+  add("--seed", f.seed, "the same seed gives the same run");
+  add("--device", f.device, "auto, cpu, cuda, or simt: the CUDA kernels on an emulator, for tests",
+      CLI::IsMember({"auto", "cpu", "cuda", "simt"}));
+  add("--threads", f.threads, "threads to use (default: all processors)", not_negative);
+  add("--log-every", f.log_every, "seconds between lines when the output is not a terminal",
+      not_negative);
 }
 
 void TrainingFlags::check() const {
@@ -94,6 +66,30 @@ void TrainingFlags::check() const {
               adam_beta2);
   IMAGO_CHECK(!(overwrite_output_dir && !resume_from_checkpoint.empty()),
               "--overwrite-output-dir and --resume-from-checkpoint exclude each other");
+}
+
+diffusion::Settings TrainingFlags::settings() const {
+  diffusion::Settings settings;
+  const auto add = [&](const char* name, const auto& value) {
+    settings.emplace_back(name, fmt::format("{}", value));
+  };
+  add("seed", seed);
+  add("train_batch_size", train_batch_size);
+  add("learning_rate", learning_rate);
+  add("lr_scheduler", lr_scheduler);
+  add("lr_warmup_steps", lr_warmup_steps);
+  add("adam_beta1", adam_beta1);
+  add("adam_beta2", adam_beta2);
+  add("adam_weight_decay", adam_weight_decay);
+  add("adam_epsilon", adam_epsilon);
+  add("max_grad_norm", max_grad_norm);
+  add("use_ema", use_ema);
+  if (use_ema) {
+    add("ema_inv_gamma", ema_inv_gamma);
+    add("ema_power", ema_power);
+    add("ema_max_decay", ema_max_decay);
+  }
+  return settings;
 }
 
 }  // namespace imago::program

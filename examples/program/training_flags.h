@@ -1,9 +1,10 @@
-// The flags that every training program has, under the names that diffusers' training script gave
-// them.
+// The flags that every training program has, under the names of diffusers' training script.
 #pragma once
 
 #include <cstdint>
 #include <string>
+
+#include "diffusion/trainer.h"
 
 namespace CLI {
 class App;
@@ -32,11 +33,14 @@ struct TrainingFlags {
   bool overwrite_output_dir = false;
   std::string resume_from_checkpoint = {};
   uint64_t seed = 0;
+  std::string device = "auto";
   int threads = 0;  // 0: all
   double log_every = 10;
 
   // Throws unless the numbers make sense together.
   void check() const;
+  // What must be as it was when a run is resumed. The number of steps is not part of it.
+  diffusion::Settings settings() const;
 };
 
 void add_training_flags(CLI::App& app, TrainingFlags& flags);

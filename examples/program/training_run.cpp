@@ -10,6 +10,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "data/atomic_file.h"
+#include "data/safetensors.h"
 #include "data/svg_plot.h"
 #include "diffusion/trainer.h"
 #include "examples/program/command_line.h"
@@ -20,12 +21,16 @@
 namespace imago::program {
 namespace {
 
+nn::LearningRateOptions learning_rate_options(const TrainingFlags& flags, int64_t total_steps) {
+  return {.peak = flags.learning_rate,
+          .schedule = nn::learning_rate_schedule(flags.lr_scheduler),
+          .warmup_steps = std::min(flags.lr_warmup_steps, total_steps / 2),
+          .total_steps = total_steps};
+}
+
 diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t total_steps) {
   diffusion::TrainerOptions options{
-      .learning_rate = {.peak = flags.learning_rate,
-                        .schedule = nn::learning_rate_schedule(flags.lr_scheduler),
-                        .warmup_steps = std::min(flags.lr_warmup_steps, total_steps / 2),
-                        .total_steps = total_steps},
+      .learning_rate = learning_rate_options(flags, total_steps),
       .adamw = {.beta1 = flags.adam_beta1,
                 .beta2 = flags.adam_beta2,
                 .eps = flags.adam_epsilon,
@@ -47,6 +52,9 @@ std::string fingerprint(const data::ImageDataset& dataset) {
   return fmt::format("{} images {:016x}", dataset.size(), hash);
 }
 
+constexpr const char* kTrainerFile = "trainer.safetensors";  // in a checkpoint's folder
+constexpr const char* kLength = "max_train_steps";           // in its metadata
+
 class Run {
  public:
   Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
@@ -64,17 +72,9 @@ class Run {
                  .overwrite = flags.overwrite_output_dir}),
         trainer_(*recipe.model, trainer_options(flags, total_)) {
     settings_ = recipe.settings;
-    settings_["data"] = fingerprint(dataset);
-    settings_["use_ema"] = flags.use_ema ? "true" : "false";
-    settings_["seed"] = std::to_string(flags.seed);
-    settings_["train_batch_size"] = std::to_string(flags.train_batch_size);
-    if (!folder_.resume_from().empty()) {
-      trainer_.load(folder_.resume_from() / "trainer.safetensors", settings_);
-      IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(),
-                  " is past the end of this run, step ", total_,
-                  "; a larger --num-epochs or --max-train-steps goes on from there");
-      abandon_checkpoints(folder_.path(), trainer_.steps());
-    }
+    for (const auto& setting : flags.settings()) settings_.push_back(setting);
+    settings_.emplace_back("data", fingerprint(dataset));
+    if (!folder_.resume_from().empty()) resume(folder_.resume_from() / kTrainerFile);
     metrics_.emplace(folder_.path() / "metrics.jsonl", trainer_.steps());
   }
 
@@ -91,6 +91,34 @@ class Run {
   }
 
  private:
+  void resume(const fs::path& checkpoint) {
+    trainer_.load(checkpoint, settings_);
+    IMAGO_CHECK(trainer_.steps() <= total_, folder_.resume_from().string(),
+                " is past the end of this run, step ", total_,
+                "; a larger --num-epochs or --max-train-steps goes on from there");
+    mind_the_length(checkpoint);
+    abandon_checkpoints(folder_.path(), trainer_.steps());
+  }
+
+  // A run may be made longer. The learning rate may depend on the length, and then the steps so far
+  // had another one than in a run of the new length: people should know.
+  void mind_the_length(const fs::path& checkpoint) const {
+    const std::map<std::string, std::string> saved =
+        data::SafetensorsFile::open(checkpoint).metadata();
+    const auto found = saved.find(kLength);
+    if (found == saved.end()) return;
+    const int64_t length = std::atoll(found->second.c_str());
+    const nn::LearningRateOptions before = learning_rate_options(flags_, length),
+                                  now = learning_rate_options(flags_, total_);
+    int64_t k = 0;
+    while (k < trainer_.steps() && learning_rate(before, k) == learning_rate(now, k)) ++k;
+    if (k < trainer_.steps())
+      fmt::print(stderr,
+                 "note: so far the learning rate ({}) was that of a run of {} steps, from here on "
+                 "it is that of {} steps\n",
+                 flags_.lr_scheduler, length, total_);
+  }
+
   void print_header() const {
     fmt::print(stderr, "model: {:.2f} M parameters, batch {}, {} steps, {} thread{}\n",
                static_cast<double>(nn::parameter_count(*recipe_.model)) / 1e6,
@@ -128,7 +156,7 @@ class Run {
                 : fmt::format(
                       " --resume-from-checkpoint latest{}",
                       flags_.output_dir.empty() ? " --output-dir " + folder_.path().string() : ""));
-    return kInterruptedExitCode;
+    return interrupted_exit_code();
   }
 
   void one_step(Progress& progress) {
@@ -181,7 +209,9 @@ class Run {
     write_directory(path, [&](const fs::path& folder) {
       recipe_.save_model(folder / "model");
       draw_with_average([&] { recipe_.save_model(folder / "model_ema"); });
-      trainer_.save(folder / "trainer.safetensors", settings_);
+      diffusion::Settings settings = settings_;
+      settings.emplace_back(kLength, std::to_string(total_));
+      trainer_.save(folder / kTrainerFile, settings);
     });
     rotate_checkpoints(folder_.path(), flags_.checkpoints_total_limit);
   }
@@ -200,7 +230,7 @@ class Run {
         {"images_per_second", speed_},
         {"threads", thread_count()},
         {"resident_bytes", resident_bytes()},
-        {"peak_tensor_bytes", memory_stats(Device::cpu).peak}};
+        {"peak_tensor_bytes", memory_stats(default_device()).peak}};
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
     if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
@@ -227,7 +257,7 @@ class Run {
   RunDirectory folder_;
   diffusion::Trainer trainer_;
   std::optional<MetricsLog> metrics_;
-  std::map<std::string, std::string> settings_;
+  diffusion::Settings settings_;
   double speed_ = 0;
 };
 

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <string>
 
 #include "autograd/variable.h"
@@ -25,14 +24,14 @@ struct Recipe {
   std::function<void(const std::filesystem::path& folder)> draw_final = {};  // beside final.png
   // Writes the model as others read it.
   std::function<void(const std::filesystem::path& folder)> save_model = {};
-  // What must not change when a run is resumed, beside the data, the seed, the batch size and
-  // whether there is an average.
-  std::map<std::string, std::string> settings = {};
+  // What must not change when a run is resumed, beside the data and TrainingFlags::settings().
+  diffusion::Settings settings = {};
 };
 
-// Trains and returns the program's exit code: 0, or 130 after Ctrl-C. The run's folder then holds
-//   final.png samples/ loss.svg metrics.jsonl run.json model/ checkpoint-N/ and what draw_final
-//   adds.
+// Trains and returns the program's exit code: 0, 130 after Ctrl-C or 143 after SIGTERM. The run's
+// folder then holds
+//   final.png samples/ loss.svg metrics.jsonl run.json model/ checkpoint-N/
+// and what draw_final adds.
 int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
           const TrainingFlags& flags);
 

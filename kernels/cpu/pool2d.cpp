@@ -24,10 +24,14 @@ void for_each_window(const Pool2dShape& s, F f) {
   });
 }
 
-// The windows along one axis that cover pixel i: [first, last).
+// The windows along one axis that cover pixel i, [first, last), and those of the next pixel: without another division.
 struct Cover {
   Cover(int64_t i, int64_t windows, const Pool2dShape& s)
       : first(i < s.kernel ? 0 : (i - s.kernel) / s.stride + 1), last(std::min(windows, i / s.stride + 1)) {}
+  void move_to(int64_t i, int64_t windows, const Pool2dShape& s) {
+    first += first * s.stride + s.kernel <= i;
+    last += last < windows && last * s.stride <= i;
+  }
   int64_t first, last;
 };
 
@@ -40,8 +44,8 @@ void collect(const Pool2dShape& s, T* dx, F f) {
     for (int64_t k = begin; k < end; ++k) {
       const int64_t n = k / s.H, i = k % s.H;
       const Cover rows(i, s.HO, s);
-      for (int64_t j = 0; j < s.W; ++j) {
-        const Cover columns(j, s.WO, s);
+      Cover columns(0, s.WO, s);
+      for (int64_t j = 0; j < s.W; columns.move_to(++j, s.WO, s)) {
         T* pixel = dx + k * row + j * s.C;
         bool first = true;
         for (int64_t ho = rows.first; ho < rows.last; ++ho)
@@ -87,36 +91,39 @@ void avg_backward(const AvgPool2dBackward& p) {
   });
 }
 
-// The maximum over the window at x, of the channels in one V, and the tap where it is. Both stay in registers.
-template <typename V, typename T, typename Index>
-inline void window_maximum(const T* x, const Pool2dShape& s, T* y, Index* index) {
-  constexpr bool vector = !std::is_same_v<V, T>;
-  using Tap = std::conditional_t<vector, decltype(V{} > V{}), int>;  // as wide as V's numbers
+// The maximum over the window at x, of the channels in one V, and the tap where it is: numbers as wide as T. Both stay
+// in registers, and for a size kKernel that is known (0: it is not) there are no loops.
+template <int kKernel, typename V, typename T, typename Tap>
+inline void window_maximum(const T* x, const Pool2dShape& s, T* y, Tap* tap) {
+  const int64_t kernel = kKernel ? kKernel : s.kernel;
+  using Where = std::conditional_t<std::is_same_v<V, T>, Tap, decltype(V{} > V{})>;
   V best = load_as<V>(x);
-  Tap where{};
-  for (int64_t r = 0; r < s.kernel; ++r)
-    for (int64_t q = 0; q < s.kernel; ++q) {
+  Where where{};
+  for (int64_t r = 0; r < kernel; ++r)
+    for (int64_t q = 0; q < kernel; ++q) {
       const V value = load_as<V>(x + (r * s.W + q) * s.C);
       const auto more = (value > best) | (value != value);
       best = more ? value : best;
-      where = more ? Tap{} + static_cast<int>(r * s.kernel + q) : where;
+      where = more ? Where{} + static_cast<Tap>(r * kernel + q) : where;
     }
   store_as(y, best);
-  if constexpr (vector) {
-    using Narrow [[gnu::vector_size(sizeof(V) / sizeof(T) * sizeof(Index))]] = Index;
-    store_as(index, __builtin_convertvector(where, Narrow));
-  } else {
-    *index = static_cast<Index>(where);
-  }
+  store_as(tap, where);
 }
 
-template <typename T, typename Index>
+template <int kKernel, typename T, typename Index>
 void max_forward(const MaxPool2dForward& p) {
+  using Tap = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  constexpr int64_t kTaps = 64;  // channels whose taps are narrowed together: that is what makes it vector code
   for_each_window(p.shape, [&](int64_t out, int64_t window) {
-    const T* x = static_cast<const T*>(p.x) + window;
-    T* y = static_cast<T*>(p.y) + out;
-    Index* index = static_cast<Index*>(p.index) + out;
-    for_lanes<T>(p.shape.C, [&]<typename V>(int64_t c) { window_maximum<V>(x + c, p.shape, y + c, index + c); });
+    for (int64_t c = 0; c < p.shape.C; c += kTaps) {
+      const T* x = static_cast<const T*>(p.x) + window + c;
+      T* y = static_cast<T*>(p.y) + out + c;
+      Index* index = static_cast<Index*>(p.index) + out + c;
+      Tap taps[kTaps];
+      const int64_t count = std::min(kTaps, p.shape.C - c);
+      for_lanes<T>(count, [&]<typename V>(int64_t i) { window_maximum<kKernel, V>(x + i, p.shape, y + i, taps + i); });
+      for (int64_t i = 0; i < count; ++i) index[i] = static_cast<Index>(taps[i]);
+    }
   });
 }
 
@@ -128,8 +135,10 @@ void max_backward(const MaxPool2dBackward& p) {
     const Index* index = static_cast<const Index*>(p.index) + window;
     const Index here = static_cast<Index>(tap);
     if (first) {
+#pragma GCC ivdep
       for (int64_t c = 0; c < C; ++c) dx[c] = index[c] == here ? dy[c] : T(0);
     } else {
+#pragma GCC ivdep
       for (int64_t c = 0; c < C; ++c) dx[c] += index[c] == here ? dy[c] : T(0);
     }
   });
@@ -147,7 +156,9 @@ void avg_pool2d_backward(const AvgPool2dBackward& p, Stream) {
 
 void max_pool2d_forward(const MaxPool2dForward& p, Stream) {
   visit<float, double>(p.dtype, "max_pool2d", [&]<typename T>() {
-    visit<uint8_t, int32_t>(p.index_dtype, "max_pool2d", [&]<typename Index>() { max_forward<T, Index>(p); });
+    visit<uint8_t, int32_t>(p.index_dtype, "max_pool2d", [&]<typename Index>() {
+      p.shape.kernel == 2 ? max_forward<2, T, Index>(p) : max_forward<0, T, Index>(p);
+    });
   });
 }
 

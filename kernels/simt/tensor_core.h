@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "core/dtype.h"
 #include "kernels/simt/thread.h"
 
 namespace simt {
@@ -51,6 +52,9 @@ __forceinline__ unsigned to_tf32(float x) {
   const unsigned u = std::bit_cast<unsigned>(x);
   const bool finite = (u & 0x7F800000u) != 0x7F800000u;
   return finite ? (u + 0x1000u) & 0xFFFFE000u : u;  // to nearest, ties away from zero
+}
+__forceinline__ unsigned to_bf16x2(float low, float high) {
+  return imago::bfloat16(low).bits | static_cast<unsigned>(imago::bfloat16(high).bits) << 16;
 }
 
 }  // namespace simt

@@ -10,6 +10,7 @@
 //   mma_bf16(d, a, b)                     D (16, 8) += A (16, 16) B (16, 8), float d[4], unsigned a[4], b[2]
 //   mma_tf32(d, a, b)                     D (16, 8) += A (16, 8) B (8, 8)
 //   to_tf32(x)                            the nearest tf32, as mma_tf32 takes it; by itself mma_tf32 would truncate
+//   to_bf16x2(low, high)                  two floats, rounded to nearest even, as mma_bf16 takes them
 #pragma once
 
 #include "kernels/cuda/device/portable.cuh"
@@ -73,6 +74,11 @@ SIMT_MMA(mma_tf32, "m16n8k8.row.col.f32.tf32.tf32.f32")
 __device__ __forceinline__ unsigned to_tf32(float x) {
   unsigned bits;
   asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return bits;
+}
+__device__ __forceinline__ unsigned to_bf16x2(float low, float high) {
+  unsigned bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 }
 

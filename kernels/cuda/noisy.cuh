@@ -1,0 +1,41 @@
+// What add_noise and noisy_images write once they have an image and its noise.
+#pragma once
+
+#include "kernels/cuda/device/noise.cuh"
+#include "kernels/options.h"
+
+namespace imago::kernels::IMAGO_BACKEND {
+
+template <typename T>
+struct NoisyOutputs {
+  using A = Accumulator<T>;
+  T *x_t, *target;  // (N, E); null where not wanted
+  PredictionType prediction;
+
+  // Elements [at, at + N) of the batch.
+  template <int N>
+  __device__ __forceinline__ void write(int64_t at, A alpha, A sigma, const Pack<A, N>& x0, const Pack<A, N>& z) const {
+    Pack<T, N> out;
+    if (x_t) {
+      for (int k = 0; k < N; ++k) out.v[k] = T(alpha * x0.v[k] + sigma * z.v[k]);
+      store_pack(x_t + at, out);
+    }
+    if (!target) return;
+    for (int k = 0; k < N; ++k) {
+      const A v = alpha * z.v[k] - sigma * x0.v[k];
+      out.v[k] = T(prediction == PredictionType::epsilon ? z.v[k] : prediction == PredictionType::sample ? x0.v[k] : v);
+    }
+    store_pack(target + at, out);
+  }
+};
+
+// t[n], of either type that time steps come in.
+struct TimeSteps {
+  const void* t;  // (N)
+  bool narrow;    // i32, not i64
+  __device__ __forceinline__ int64_t operator[](int64_t n) const {
+    return narrow ? static_cast<const int32_t*>(t)[n] : static_cast<const int64_t*>(t)[n];
+  }
+};
+
+}  // namespace imago::kernels::IMAGO_BACKEND

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The noise_schedules program from the outside: its two files are there, and are what they say they are.
+#   test_noise_schedules.sh PATH_TO_NOISE_SCHEDULES
+set -u
+program=$(realpath "$1")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failures=0
+
+check() {  # check WHAT CONDITION...
+  local what=$1
+  shift
+  if "$@"; then echo "ok      $what"; else echo "FAILED  $what"; failures=$((failures + 1)); fi
+}
+# The 32-bit number at a byte of a file, the most significant byte first.
+number_at() { od -An -tu1 -j "$2" -N4 "$1" | awk '{print (($1 * 256 + $2) * 256 + $3) * 256 + $4}'; }
+
+"$program" >said.txt
+check "it succeeds" test $? -eq 0
+svg=runs/noise_schedules/alphas_cumprod.svg
+png=runs/noise_schedules/noisy.png
+for file in $svg $png; do
+  check "it says where $file is" grep -qx "$file" said.txt
+done
+for schedule in linear scaled_linear squaredcos_cap_v2 sigmoid laplace; do
+  check "it draws $schedule" grep -q ">$schedule<" $svg
+  check "and says which row that is" grep -q "row [1-5] of noisy.png is $schedule$" said.txt
+done
+check "the curves are a whole SVG file" bash -c "head -c 4 $svg | grep -q '<svg' && tail -n 1 $svg | grep -q '</svg>'"
+# Twelve columns, five rows, and the same margins around: wider than high by seven pictures.
+check "the rows are wider than high" test "$(number_at $png 16)" -gt $((2 * $(number_at $png 20)))
+
+# What it wrote can be read: here as the picture to make noisy.
+"$program" --picture $png --output-dir again >/dev/null
+check "noisy.png decodes" test -s again/noisy.png
+check "and is the picture of another one, larger" test "$(number_at again/noisy.png 16)" -gt "$(number_at $png 16)"
+head -c 300 $png >half.png
+"$program" --picture half.png --output-dir never >/dev/null 2>err.txt
+check "half a picture is refused" test $? -eq 1
+check "in one sentence that names it" bash -c "test \$(wc -l <err.txt) -eq 1 && grep -q half.png err.txt"
+check "and nothing is drawn" test ! -e never
+
+if [ "$failures" -gt 0 ]; then echo "$failures checks failed"; exit 1; fi
