@@ -73,8 +73,9 @@ TEST_CASE("binary broadcasts as defined", "[binary]") {
         REQUIRE(y.shape() == y_shape);
         const std::vector<double> x0 = a.to_vector<double>(), x1 = b.to_vector<double>();
         Tensor want(y_shape, DType::f64);
+        double* const out = want.data<double>();
         for (int64_t k = 0; k < want.numel(); ++k)
-          want.data<double>()[k] = apply(op, x0[static_cast<size_t>(source(y_shape, a_shape, k))],
+          out[k] = apply(op, x0[static_cast<size_t>(source(y_shape, a_shape, k))],
                                          x1[static_cast<size_t>(source(y_shape, b_shape, k))]);
         CHECK(difference(y, want) <= (dtype == DType::f64 ? 0 : 1e-7));
       }

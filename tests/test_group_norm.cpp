@@ -71,7 +71,7 @@ TEST_CASE("group_norm in f32 agrees with f64", "[group_norm][agreement]") {
 
 TEST_CASE("group_norm of a device's types agrees with the CPU", "[group_norm][agreement]") {
   const Case cases[] = {{1, 1, 1, 8, 1},   {2, 3, 5, 6, 3},   {2, 5, 7, 33, 11}, {3, 4, 4, 16, 8}, {2, 6, 5, 48, 6},
-                        {1, 9, 9, 40, 10}, {2, 1, 1, 64, 32}, {1, 2, 3, 96, 3}};
+                        {1, 9, 9, 40, 10}, {2, 1, 1, 64, 8}, {1, 2, 3, 96, 3}};
   for (const DType dtype : device_types())
     for (const auto& [N, H, W, C, G] : cases)
       for (const Activation activation : {Activation::none, Activation::silu}) {
