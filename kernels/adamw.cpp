@@ -16,7 +16,7 @@ void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const 
               "adamw: shadow must be ", w.shape(), " bf16, got ", a.shadow.shape(), " ", a.shadow.dtype());
   check_same_device("adamw", w, {{"shadow", a.shadow}});
   IMAGO_CHECK(a.step >= 1, "adamw: step must be at least 1, got ", a.step);
-  for (const Tensor* t : {&w, &m, &v, &ema, &a.shadow}) t->bump_version();
+  for (const Tensor* t : std::initializer_list<const Tensor*>{&w, &m, &v, &ema, &a.shadow}) t->bump_version();
   if (a.zero_gradient) g.bump_version();
   const AdamW p{
       .g = g.raw(),
