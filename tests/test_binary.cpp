@@ -90,6 +90,23 @@ TEST_CASE("binary gradients match finite differences", "[binary][gradient]") {
     }
 }
 
+TEST_CASE("binary of a device's types agrees with the CPU", "[binary][agreement]") {
+  const Case cases[] = {{{64}, {64}, {64}},
+                        {{2, 5, 16}, {16}, {2, 5, 16}},
+                        {{3, 4, 4, 24}, {3, 1, 1, 24}, {3, 4, 4, 24}},
+                        {{3, 1, 1, 1}, {3, 2, 2, 8}, {3, 2, 2, 8}},
+                        {{5, 8, 1}, {5, 8, 32}, {5, 8, 32}},
+                        {{13}, {}, {13}},
+                        {{4, 1, 3, 1}, {2, 1, 16}, {4, 2, 3, 16}}};
+  for (const DType dtype : device_types())
+    for (const BinaryOp op : kOps)
+      for (const Case& c : cases) {
+        CAPTURE(kernels::name_of(op), c.a, c.b, dtype);
+        const auto f = [&](const std::vector<Variable>& v) { return 0.5 * binary(op, v[0], v[1]) + 1; };
+        CHECK(disagreement(f, {randn(c.a), away_from_zero(c.b)}, dtype) < tolerance(dtype));
+      }
+}
+
 TEST_CASE("binary gradients are right where both operands are one", "[binary][gradient]") {
   for (const BinaryOp op : kOps) {
     CAPTURE(kernels::name_of(op));

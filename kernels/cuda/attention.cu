@@ -46,7 +46,7 @@ struct RunningSoftmax {
 };
 
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads) attention_forward_kernel(const AttentionForward p) {
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks) attention_forward_kernel(const AttentionForward p) {
   using T = typename Method::T;
   using A = typename Method::A;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);

@@ -6,6 +6,7 @@
 //   T, A                 the elements' type, the sums' type
 //   kTile, kWidth        a tile has kTile rows and kWidth columns; heads that are wider are walked piece by piece
 //   kThreads, kTeam      threads of a block; those that share a row: neighbours in one warp
+//   kBlocks              how many blocks a multiprocessor should have registers for
 //   Sums<COLUMNS>        a thread's part of (kTile, COLUMNS) sums: sums.at(i, j), i < kRows, j < Sums::kColumns
 //   row(i), column(j)    where that is
 //   multiply_rows        sums += a b^T, for tiles a, b
@@ -29,6 +30,7 @@ struct ScalarAttention {
   using T = T_;
   using A = Accumulator<T>;
   static constexpr int kTile = TILE, kWidth = WIDTH, kThreads = 256, kTeam = 16, kRows = TILE / 16;
+  static constexpr int kBlocks = 1;
   using Tile = SharedTile<T, Major::k, kTile, kWidth>;
   static constexpr int kPitch = kTile + kPack<A>;  // of the weights
   static constexpr int kScratchBytes = kTile * kPitch * static_cast<int>(sizeof(A));
@@ -101,6 +103,7 @@ struct TensorCoreAttention {
   using T = bfloat16;
   using A = float;
   static constexpr int kTile = 64, kWidth = WIDTH, kThreads = 128, kTeam = 4, kRows = 2;
+  static constexpr int kBlocks = 3;
   using Tile = SharedTile<T, Major::k, kTile, kWidth>;
   static constexpr int kScratchBytes = 0;
 

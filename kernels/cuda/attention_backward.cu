@@ -86,7 +86,7 @@ __device__ __forceinline__ void load_lse2(A (&lse2)[Method::kRows], const A* lse
 
 // delta (N, heads, T)
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads)
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
     attention_delta_kernel(const AttentionBackward p, typename Method::A* __restrict__ delta) {
   using A = typename Method::A;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(Method::kThreads)
 }
 
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads)
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
     attention_dq_kernel(const AttentionBackward p, const typename Method::A* __restrict__ all_delta) {
   using T = typename Method::T;
   using A = typename Method::A;

@@ -10,7 +10,7 @@ namespace {
 
 // Grid (tiles, parts of the pixels).
 template <typename Product, int VECTOR>
-__global__ void __launch_bounds__(Product::Tile::kThreads)
+__global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
     conv2d_backward_weight_kernel(const typename Product::Tile::T* __restrict__ dy,
                                   const typename Product::Tile::T* __restrict__ x, float* __restrict__ partial,
                                   Window window, int64_t pixels, int64_t pixels_per_part) {

@@ -99,12 +99,12 @@ struct PixelColumns {
   Window window;
   Digits tap;    // of the thread's column
   Digits pixel;  // image, row, column
-  int64_t left;  // pixels from here on; none if the column is outside
+  int left;      // pixels from here on; none if the column is outside
 
   __device__ PixelColumns(const T* x, const Window& window, int n0, int64_t k, int64_t k_end)
       : origin(x), window(window), tap(n0 + MyShare().column, window.KW, window.C),
         pixel(k + MyShare().row, window.HO, window.WO),
-        left(tap.high < window.KH ? k_end - k - MyShare().row : 0) {}
+        left(tap.high < window.KH ? static_cast<int>(k_end - k) - MyShare().row : 0) {}
   __device__ const T* at(int) const {
     const int h = pixel.middle * window.stride + tap.high - window.top;
     const int w = pixel.low * window.stride + tap.middle - window.left;
@@ -129,13 +129,13 @@ struct StorePixels {
   const OutputRow* rows;                       // in shared memory
   const T *bias, *channel_bias, *residual;     // (O)  (images, O)  (pixels, O); null where absent
   T* y;                                        // (pixels, O)
-  int64_t O, n0;                               // n0: the tile's first channel
+  int O, n0;                                   // n0: the tile's first channel
   bool packed;                                 // whether kVector channels can be moved at a time
 
   template <int N>
   __device__ __forceinline__ void put(int m, int n, const float* v) const {
     const OutputRow row = rows[m];
-    const int64_t o = n0 + n;
+    const int o = n0 + n;
     if (row.pixel < 0 || o >= O) return;
     if (N > 1 && packed) return write<N>(row, o, v);
 #pragma unroll
@@ -145,7 +145,7 @@ struct StorePixels {
 
  private:
   template <int N>
-  __device__ __forceinline__ void write(const OutputRow& row, int64_t o, const float* v) const {
+  __device__ __forceinline__ void write(const OutputRow& row, int o, const float* v) const {
     float sum[N];
 #pragma unroll
     for (int k = 0; k < N; ++k) sum[k] = v[k];
@@ -167,8 +167,8 @@ struct StorePixels {
 
 // ---- which kernel ----
 
-// A block for each multiprocessor of a large GPU: with fewer, smaller tiles are faster.
-inline constexpr int64_t kBlocksWanted = 132;
+// About a block for each of an H200's 132 multiprocessors: with fewer, smaller tiles are faster.
+inline constexpr int64_t kBlocksWanted = 128;
 
 // Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>, by
 // tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if `vectors`.

@@ -9,8 +9,8 @@ namespace simt::detail {
 namespace {
 
 template <typename T, typename F>
-[[gnu::always_inline]] inline T update(T* p, F f) {
-  check::atomic(p, sizeof(T), __builtin_return_address(0));
+[[gnu::always_inline]] inline T update(T* p, F f, bool reads = true) {
+  check::atomic(p, sizeof(T), reads, __builtin_return_address(0));
   std::atomic_ref<T> a(*p);
   T old = a.load(std::memory_order_relaxed);
   while (!a.compare_exchange_weak(old, f(old), std::memory_order_relaxed)) {
@@ -33,7 +33,7 @@ T atomic_add(T* p, T value) {
 }
 template <typename T>
 T atomic_exchange(T* p, T value) {
-  return update(p, [=](T) { return value; });
+  return update(p, [=](T) { return value; }, false);
 }
 template <typename T>
 T atomic_compare_exchange(T* p, T expected, T value) {

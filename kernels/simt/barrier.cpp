@@ -38,7 +38,7 @@ void check_named(Block& b, unsigned id, unsigned expected, const Site& site) {
 
 void release(Block& b, unsigned id) {
   Barrier& barrier = b.barriers[id];
-  check::barrier_release(id);
+  check::barrier_release(id, barrier.waiting);
   b.idle_spins = 0;
   for (unsigned w = 0; w < b.warp_count; ++w) {
     set_ready(b, b.warps[w], barrier.waiting[w]);
@@ -62,7 +62,6 @@ unsigned barrier_sync(unsigned id, unsigned expected, bool vote, Site site) {
   if (++barrier.arrived == (whole ? b.live : expected)) release(b, id);
   else wait(me);
   me.site = {};
-  check::barrier_leave(me.linear, id);
   return barrier.result;
 }
 

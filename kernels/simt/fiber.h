@@ -7,6 +7,19 @@
 
 #include <cstddef>
 
+#include "kernels/simt/asan.h"
+
+namespace simt {
+
+// Code that is instrumented keeps more on the stack.
+#ifdef IMAGO_SIMT_CHECK
+inline constexpr size_t kStackBytes = 256 * 1024;
+#else
+inline constexpr size_t kStackBytes = (asan::kEnabled ? 256 : 64) * 1024;
+#endif
+
+}  // namespace simt
+
 namespace simt::detail {
 
 // Suspends here, leaving the context in *save, and goes on with `load`.

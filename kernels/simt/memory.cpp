@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/check.h"
 #include "kernels/simt/check/check.h"
 
 namespace simt {
@@ -15,7 +14,7 @@ void* memory_allocate(size_t bytes) {
   if (check::kChecking) {
     p = check::allocate(bytes);
   } else if (posix_memalign(&p, 256, std::max<size_t>(bytes, 1)) != 0) {
-    imago::fail("simt: cannot allocate ", bytes, " bytes of device memory");
+    return nullptr;
   }
   std::memset(p, 0xFF, bytes);
   return p;
@@ -27,5 +26,12 @@ void memory_release(void* p) {
 }
 
 void memory_written_by_host(const void* p, size_t bytes) { check::written_by_host(p, bytes); }
+
+void memory_upload(void* device, const void* host, size_t bytes) {
+  std::memcpy(device, host, bytes);
+  memory_written_by_host(device, bytes);
+}
+
+void memory_download(void* host, const void* device, size_t bytes) { std::memcpy(host, device, bytes); }
 
 }  // namespace simt

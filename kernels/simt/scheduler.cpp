@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "core/check.h"
-#include "kernels/simt/fiber.h"
 
 namespace simt {
 

@@ -8,6 +8,7 @@
 
 #include "kernels/simt/asan.h"
 #include "kernels/simt/check/check.h"
+#include "kernels/simt/fiber.h"
 #include "kernels/simt/launch.h"
 #include "kernels/simt/options.h"
 #include "kernels/simt/thread.h"
@@ -16,7 +17,6 @@ namespace simt::detail {
 
 inline constexpr unsigned kNamedBarriers = 16, kMaxSharedArrays = 64;
 inline constexpr size_t kSharedWindow = 256 * 1024, kSharedRedzone = 64;
-inline constexpr size_t kStackBytes = (asan::kEnabled || check::kChecking ? 256 : 64) * 1024;
 
 struct Block;
 struct Warp;

@@ -56,7 +56,8 @@ template <int THREADS, typename Tile, typename Source>
 __device__ __forceinline__ void fetch(const Tile& tile, Source& source) {
   using T = typename Tile::Element;
   const Share<Tile, Source::kVector, THREADS> share;
-#pragma unroll
+  [[maybe_unused]] constexpr int kUnroll = Source::kVector == 1 ? 4 : Tile::kRows / share.kStep;
+#pragma unroll kUnroll
   for (int row = 0; row < Tile::kRows; row += share.kStep) {
     const T* from = source.at(share.row + row);
     T* to = tile.at(share.row + row, share.column);
@@ -80,14 +81,14 @@ struct MatrixColumns {
   const T* origin;  // (K, >= extent), of the tile's first column
   int64_t row_step;
   const T* here;
-  int64_t left;  // rows from here on; none if the column is outside
+  int left;  // rows from here on; none if the column is outside
 
-  // Begins at row k and ends before row k_end.
+  // Begins at row k and ends before row k_end, less than 2^31 rows later.
   __device__ MatrixColumns(const T* origin, int64_t row_step, int64_t extent, int64_t k, int64_t k_end)
       : origin(origin), row_step(row_step) {
     const MyShare share;
     here = origin + (k + share.row) * row_step + share.column;
-    left = share.column < extent ? k_end - k - share.row : 0;
+    left = share.column < extent ? static_cast<int>(k_end - k) - share.row : 0;
   }
   __device__ const T* at(int) const { return left > 0 ? here : nullptr; }
   __device__ void next_row() {
@@ -102,16 +103,27 @@ template <typename T, typename Tile, int VECTOR, int THREADS>
 struct MatrixRows {
   static constexpr int kVector = VECTOR;
 
+  using MyShare = Share<Tile, VECTOR, THREADS>;
+
   const T* origin;  // (>= extent, K), of the tile's first row
-  int64_t row_step, k, k_end;
+  int64_t row_step;
+  const T* here;
+  int left;  // columns from here on
   int extent;
 
+  // Begins at column k and ends before column k_end, less than 2^31 columns later.
   __device__ MatrixRows(const T* origin, int64_t row_step, int64_t extent, int64_t k, int64_t k_end)
-      : origin(origin), row_step(row_step), k(k + Share<Tile, VECTOR, THREADS>().column), k_end(k_end),
-        extent(static_cast<int>(extent < Tile::kRows ? extent : Tile::kRows)) {}
-  __device__ const T* at(int row) const { return row < extent && k < k_end ? origin + row * row_step + k : nullptr; }
-  __device__ void next_row() {}
-  __device__ void next_tile() { k += Tile::kColumns; }
+      : origin(origin), row_step(row_step), extent(static_cast<int>(extent < Tile::kRows ? extent : Tile::kRows)) {
+    const MyShare share;
+    here = origin + share.row * row_step + k + share.column;
+    left = static_cast<int>(k_end - k) - share.column;
+  }
+  __device__ const T* at(int row) const { return row < extent && left > 0 ? here : nullptr; }
+  __device__ void next_row() { here += MyShare::kStep * row_step; }
+  __device__ void next_tile() {
+    here += Tile::kColumns - Tile::kRows * row_step;
+    left -= Tile::kColumns;
+  }
 };
 
 }  // namespace imago::kernels::IMAGO_BACKEND

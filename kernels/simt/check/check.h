@@ -39,15 +39,14 @@ void run_host();
 
 // What orders memory accesses.
 void barrier_arrive(unsigned thread, unsigned id);
-void barrier_release(unsigned id);
-void barrier_leave(unsigned thread, unsigned id);
+void barrier_release(unsigned id, const uint32_t* waiting);  // masks of lanes, one for each warp
 void warp_sync(unsigned first, uint32_t mask);
 void fence();
 
 // Accesses by the emulator in the name of the running thread; `pc` is the call's return address in the kernel.
 void read(const void* p, size_t bytes, const void* pc);
 void write(void* p, size_t bytes, const void* pc);
-void atomic(void* p, size_t bytes, const void* pc);
+void atomic(void* p, size_t bytes, bool reads, const void* pc);  // reads: the new value depends on the old one
 void async_begin(void* dst, size_t bytes, const void* src, size_t src_bytes, const void* pc);
 void async_end(void* dst, size_t bytes, const void* src, size_t src_bytes, const void* pc);
 
@@ -67,13 +66,12 @@ inline void shared_array(const char*, size_t) {}
 inline void run_thread(unsigned, const char*) {}
 inline void run_host() {}
 inline void barrier_arrive(unsigned, unsigned) {}
-inline void barrier_release(unsigned) {}
-inline void barrier_leave(unsigned, unsigned) {}
+inline void barrier_release(unsigned, const uint32_t*) {}
 inline void warp_sync(unsigned, uint32_t) {}
 inline void fence() {}
 inline void read(const void*, size_t, const void*) {}
 inline void write(void*, size_t, const void*) {}
-inline void atomic(void*, size_t, const void*) {}
+inline void atomic(void*, size_t, bool, const void*) {}
 inline void async_begin(void*, size_t, const void*, size_t, const void*) {}
 inline void async_end(void*, size_t, const void*, size_t, const void*) {}
 
