@@ -143,12 +143,13 @@ same stopped/model/unet/diffusion_pytorch_model.safetensors whole/model/unet/dif
 same stopped/metrics.jsonl whole/metrics.jsonl
 
 # ---- so does the signal that systems stop programs with; the exit code is its own ----
-start terminated "step 2/" $long
+start terminated "step 2/" $long --overwrite-output-dir
 kill -TERM $run
 wait $run
 check "SIGTERM exits with 143 (got $?)" test $? -eq 143
 check "SIGTERM leaves a checkpoint" bash -c "ls terminated/checkpoint-*/trainer.safetensors >/dev/null"
-check "and says how to go on" grep -q -- "--resume-from-checkpoint latest" terminated.log
+check "and says how to go on" grep -q -- "--output-dir terminated --resume-from-checkpoint latest" terminated.log
+check "which is not to overwrite what was saved" bash -c "! grep overwrite terminated.log"
 
 # ---- a second Ctrl-C does not wait for the step at hand (seconds, here) ----
 start twice "^run: " --data synthetic --threads 1 --train-batch-size 24 --block-out-channels 128 128 128

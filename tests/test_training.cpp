@@ -115,7 +115,7 @@ TEST_CASE("a training run takes no more memory after sixty steps than after fift
     reset_peak_memory(default_device());
     const Footprint early = train_until(15), late = train_until(60);
     CHECK(late.in_use == early.in_use);
-    CHECK(late.held == early.held);
+    CHECK(late.held <= early.held + 4096);
     CHECK(late.peak == early.peak);
     // Nodes of the graph, and whatever else is no tensor; an emulator takes its own memory from there too.
     if (default_device() == Device::cpu) CHECK(late.heap <= early.heap + 4096);
