@@ -7,6 +7,7 @@ option(IMAGO_SIMT "build the emulator, and with it the tests of the CUDA kernels
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB emulator_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/simt/*.cpp)
+file(GLOB checker_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/simt/check/*.cpp)
 
 # ---- the emulator ----
 # Linking imago_simt is enough for the device simt to be there; with imago_simt_check every memory access of a kernel is
@@ -33,6 +34,9 @@ function(imago_simt_library name)
       target_compile_definitions(${name}_${part} PRIVATE IMAGO_SIMT_CHECK)
     endif()
   endforeach()
+  if(ARGN)
+    target_sources(${name}_emulator PRIVATE ${checker_sources})
+  endif()
   target_compile_options(${name}_kernels PRIVATE ${ARGN})
   add_library(${name} INTERFACE)
   target_sources(${name} INTERFACE $<TARGET_OBJECTS:${name}_kernels> $<TARGET_OBJECTS:${name}_emulator>)
@@ -42,8 +46,10 @@ endfunction()
 if(IMAGO_SIMT)
   imago_simt_library(imago_simt)
   if(NOT IMAGO_SANITIZE)
-    # -fsanitize=thread makes the compiler call a function at each access; those functions are the emulator's own.
-    imago_simt_library(imago_simt_check -O1 -fno-tree-sra -fsanitize=thread)
+    # -fsanitize=thread makes the compiler call a function at each access; those functions are the emulator's own, so
+    # there is no such option at the link. -fno-tree-sra keeps accesses to float4 in one piece, -g is for messages.
+    set(IMAGO_SIMT_CHECK_OPTIONS -O1 -g -fno-tree-sra -fsanitize=thread)
+    imago_simt_library(imago_simt_check ${IMAGO_SIMT_CHECK_OPTIONS})
   endif()
 endif()
 

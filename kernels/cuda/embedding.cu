@@ -1,3 +1,4 @@
+// A table of vectors: lookups, and the gradients that several of them may share.
 #include "kernels/embedding.h"
 
 #include "kernels/cuda/device/elementwise.cuh"

@@ -8,29 +8,12 @@
 
 namespace simt::detail {
 
-struct AsyncCopy {
-  void* dst;
-  const void* src;
-  const void* pc;  // where it was issued
-  uint32_t bytes, src_bytes;
-  uint32_t group;
-};
-inline constexpr unsigned kMaxCopies = 512;  // outstanding, of one thread
-
-struct AsyncQueue {
-  AsyncCopy copies[kMaxCopies];  // a ring: [head, head + count)
-  unsigned head = 0, count = 0;
-  uint32_t group = 0;  // the one that is being filled
-};
-
-AsyncQueue* make_async_queue() { return new AsyncQueue; }
-void reset_async(Lane& lane) { lane.async->head = lane.async->count = lane.async->group = 0; }
-unsigned outstanding_copies(const Lane& lane) { return lane.async->count; }
+constexpr unsigned kMaxCopies = 256;  // outstanding, of one thread
 
 void copy_async(void* dst, const void* src, unsigned bytes, int src_bytes, Site site) {
   Lane& me = self();
   Block& b = *me.block;
-  AsyncQueue& queue = *me.async;
+  AsyncQueue& queue = me.async;
   if (src_bytes < 0 || src_bytes > static_cast<int>(bytes)) {
     fail(b, "%s: src_bytes must be from 0 to %u, got %d", describe(site).text, bytes, src_bytes);
   }
@@ -41,6 +24,7 @@ void copy_async(void* dst, const void* src, unsigned bytes, int src_bytes, Site 
     fail(b, "%s: misaligned: src must be a multiple of %u bytes", describe(site).text, bytes);
   }
   if (queue.count == kMaxCopies) fail(b, "%s: more than %u copies outstanding", describe(site).text, kMaxCopies);
+  if (!queue.copies) queue.copies = new AsyncCopy[kMaxCopies];
   const void* pc = __builtin_return_address(0);
   check::async_begin(dst, bytes, src, static_cast<size_t>(src_bytes), pc);
   std::memset(dst, 0xFF, bytes);
@@ -48,10 +32,10 @@ void copy_async(void* dst, const void* src, unsigned bytes, int src_bytes, Site 
                                                              queue.group};
 }
 
-void commit_async() { ++self().async->group; }
+void commit_async() { ++self().async.group; }
 
 void wait_async(unsigned left) {
-  AsyncQueue& queue = *self().async;
+  AsyncQueue& queue = self().async;
   // Copies that are in no group yet stay outstanding, as do the last `left` groups.
   while (queue.count && queue.copies[queue.head].group + left < queue.group) {
     const AsyncCopy c = queue.copies[queue.head];

@@ -46,6 +46,7 @@ void prepare_block(Block& b, const Launch& launch) {
   b.warp_count = (b.count + kWarpSize - 1) / kWarpSize;
   b.dynamic_bytes = launch.shared_bytes;
   b.launch = &launch;
+  b.order = options().order;
   b.random = options().seed * 0x9E3779B97F4A7C15ull | 1;
   for (unsigned i = 0; i < kMaxThreads && (i < b.count || (b.failed && b.lanes[i].stack)); ++i) {
     Lane& lane = b.lanes[i];
@@ -81,7 +82,7 @@ void run_block(Block& b, uint64_t number) {
   for (unsigned i = 0; i < b.count; ++i) {
     b.lanes[i].site = {};
     b.lanes[i].fake_stack = nullptr;
-    reset_async(b.lanes[i]);
+    b.lanes[i].async.head = b.lanes[i].async.count = b.lanes[i].async.group = 0;
   }
   reset_shared(b);
   run_lanes(b);

@@ -6,7 +6,7 @@
 namespace simt {
 
 // Uninitialised: filled with 0xFF bytes, NaN in every floating-point type, and the checker reports reads of it. Aligned
-// to 256 bytes. One byte too far is out of bounds for AddressSanitizer and for the checker.
+// to 256 bytes. One byte too far is out of bounds for AddressSanitizer and for the checker. Null when there is no more.
 void* memory_allocate(size_t bytes);
 void memory_release(void* p);
 

@@ -35,6 +35,9 @@ Options from_environment() {
       IMAGO_CHECK(order == "forward", "IMAGO_SIMT_ORDER: must be forward, reverse or shuffled:SEED, got '", text, "'");
     }
   }
+  const char* profile = std::getenv("IMAGO_SIMT_PROFILE");
+  IMAGO_CHECK(check::kChecking || !profile || std::string_view(profile) == "0",
+              "IMAGO_SIMT_PROFILE: needs the emulator with its checker, got '", profile, "' without");
   if (check::kChecking) o.workers = 1;  // there is one shadow
   return o;
 }

@@ -62,24 +62,23 @@ void switch_to(Block& b, Lane* from, Lane* to, bool leaving = false) {
 // The set bit of `mask` that comes next after bit `after` in the scheduling order; 32 if there is none and the search
 // may not wrap around.
 unsigned pick(Block& b, uint32_t mask, unsigned after, bool wrap = true) {
-  const Order order = options().order;
   if (!mask) return 32;
-  if (order == Order::shuffled) {
+  if (b.order == Order::shuffled) {
     b.random ^= b.random << 13, b.random ^= b.random >> 7, b.random ^= b.random << 17;
     unsigned skip = static_cast<unsigned>(b.random >> 32) % static_cast<unsigned>(std::popcount(mask));
     while (skip--) mask &= mask - 1;
     return static_cast<unsigned>(std::countr_zero(mask));
   }
-  const bool up = order == Order::forward;
+  const bool up = b.order == Order::forward;
   uint32_t later = up ? (after < 31 ? mask & (~0u << (after + 1)) : 0) : mask & ((1u << after) - 1);
   if (!later && !wrap) return 32;
   if (!later) later = mask;
   return static_cast<unsigned>(up ? std::countr_zero(later) : 31 - std::countl_zero(later));
 }
 
-unsigned before_first() { return options().order == Order::reverse ? 0 : 31; }
+unsigned before_first(const Block& b) { return b.order == Order::reverse ? 0 : 31; }
 
-Lane& first_of(Block& b, unsigned warp) { return b.lanes[warp * kWarpSize + pick(b, b.warps[warp].ready, before_first())]; }
+Lane& first_of(Block& b, unsigned warp) { return b.lanes[warp * kWarpSize + pick(b, b.warps[warp].ready, before_first(b))]; }
 
 void clear_ready(Block& b, Warp& w, uint32_t lanes) {
   w.ready &= ~lanes;
@@ -108,7 +107,7 @@ void clear_ready(Block& b, Warp& w, uint32_t lanes) {
 Lane* next_lane(Block& b, Lane& me, bool polling = false) {
   const Warp& w = *me.warp;
   const unsigned lane = w.ready ? pick(b, w.ready, me.lane, !polling) : 32;
-  if (lane < 32 && !(polling && options().order == Order::shuffled)) return &b.lanes[w.number * kWarpSize + lane];
+  if (lane < 32 && !(polling && b.order == Order::shuffled)) return &b.lanes[w.number * kWarpSize + lane];
   if (!b.ready_warps) {
     if (b.live == 0) return nullptr;
     deadlock(b);
@@ -120,8 +119,8 @@ Lane* next_lane(Block& b, Lane& me, bool polling = false) {
 void leave(Lane& me) {
   Block& b = *me.block;
   Warp& w = *me.warp;
-  if (const unsigned copies = outstanding_copies(me)) {
-    fail(b, "cp.async: the thread left the kernel with %u copies that it has not waited for", copies);
+  if (me.async.count) {
+    fail(b, "cp.async: the thread left the kernel with %u copies that it has not waited for", me.async.count);
   }
   const uint32_t bit = 1u << me.lane;
   w.live &= ~bit;
@@ -192,7 +191,7 @@ void spin() {
   if (next != &me) switch_to(b, &me, next);
 }
 
-void run_lanes(Block& b) { switch_to(b, nullptr, &first_of(b, pick(b, b.ready_warps, before_first()))); }
+void run_lanes(Block& b) { switch_to(b, nullptr, &first_of(b, pick(b, b.ready_warps, before_first(b)))); }
 
 // Gives the lane a stack at which fiber_body starts: once, and again after an error that left the fiber in the middle
 // of a kernel.
@@ -204,7 +203,6 @@ void prepare_fiber(Lane& lane) {
     // Running over the end of a thread's stack is to be a fault, not corruption.
     IMAGO_CHECK(p != MAP_FAILED && mprotect(p, guard, PROT_NONE) == 0, "simt: no memory for the threads' stacks");
     lane.stack = static_cast<char*>(p) + guard;
-    lane.async = make_async_queue();
   }
   asan::unpoison(lane.stack, kStackBytes);
   // Tops are staggered: equally aligned stacks would fight for the same cache sets.

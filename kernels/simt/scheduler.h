@@ -20,7 +20,19 @@ inline constexpr size_t kSharedWindow = 256 * 1024, kSharedRedzone = 64;
 
 struct Block;
 struct Warp;
-struct AsyncQueue;
+
+struct AsyncCopy {
+  void* dst;
+  const void* src;
+  const void* pc;  // where it was issued
+  uint32_t bytes, src_bytes;
+  uint32_t group;
+};
+struct AsyncQueue {  // of one thread, a ring
+  AsyncCopy* copies = nullptr;
+  unsigned head = 0, count = 0;
+  uint32_t group = 0;  // the one that is being filled
+};
 
 // What the lanes of a warp do once all have arrived: operands[i] is what lane i brought, null if it is not in `mask`.
 using WarpOperation = void (*)(void** operands, uint32_t mask);
@@ -34,7 +46,7 @@ struct Lane : ThreadView {
   uint32_t mask = 0;       //   the lanes that take part,
   void* operand = nullptr;  //   and what this lane brings
   WarpOperation operation = nullptr;
-  AsyncQueue* async = nullptr;
+  AsyncQueue async;
   void* fake_stack = nullptr;  // AddressSanitizer's
 };
 
@@ -62,6 +74,7 @@ struct Block {
   Barrier barriers[kNamedBarriers];
   unsigned count = 0, live = 0, warp_count = 0, idle_spins = 0;
   uint32_t ready_warps = 0;
+  Order order = Order::forward;
   uint64_t random = 1;
   void* main_context = nullptr;  // the OS thread's own stack
   void* main_fake_stack = nullptr;
@@ -102,10 +115,5 @@ void warp_meet(uint32_t mask, void* operand, WarpOperation operation, Site site)
 // ---- shared_memory.cpp
 void reset_shared(Block& b);                  // before a block runs: one dynamic array, nothing else
 uint32_t shared_offset(const void* p, Site site);
-
-// ---- cp_async.cpp
-AsyncQueue* make_async_queue();
-void reset_async(Lane& lane);
-unsigned outstanding_copies(const Lane& lane);
 
 }  // namespace simt::detail

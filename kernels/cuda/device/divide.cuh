@@ -23,12 +23,12 @@ class Divisor {
   }
 
   __device__ __forceinline__ Result divide(int64_t n) const {  // n >= 0
-    int64_t quotient;
-    if (n < int64_t{1} << 31) {
-      quotient = static_cast<int64_t>((uint64_t{static_cast<uint32_t>(n)} * multiplier_) >> shift_);
-    } else {
-      quotient = n / d_;
-    }
+    if (n < int64_t{1} << 31) return divide_small(n);
+    const int64_t quotient = n / d_;
+    return {quotient, n - quotient * d_};
+  }
+  __device__ __forceinline__ Result divide_small(int64_t n) const {  // 0 <= n < 2^31
+    const int64_t quotient = static_cast<int64_t>((uint64_t{static_cast<uint32_t>(n)} * multiplier_) >> shift_);
     return {quotient, n - quotient * d_};
   }
 

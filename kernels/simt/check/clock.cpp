@@ -7,6 +7,7 @@
 
 #include "kernels/simt/check/check.h"
 #include "kernels/simt/check/profile.h"
+#include "kernels/simt/check/shadow.h"
 
 namespace simt::check {
 
@@ -94,6 +95,10 @@ bool known_otherwise(uint32_t time, unsigned thread, const Thread& to) {
 uint64_t block_at(uint32_t time) { return start_at(time)->number; }
 
 void begin_launch() {
+  if (clock.now > 3'000'000'000u) {  // times have 32 bits; between launches nothing has to be remembered
+    forget_accesses();
+    clock = {};
+  }
   clock.launch = clock.block = clock.floor = clock.now++;
   fences.clear();
   starts.clear();

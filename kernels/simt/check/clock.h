@@ -24,7 +24,7 @@ struct Thread {  // of the running block
   const void* calls[kCallDepth];
 };
 
-extern thread_local Thread* current;  // null for the host, and while the checker itself is at work
+extern constinit thread_local Thread* current;  // null for the host, and while the checker itself is at work
 Thread& thread_at(unsigned linear);
 
 struct Clock {
@@ -67,8 +67,8 @@ class Pause {
   static Thread* running() { return depth ? thread : current; }  // in spite of the pause
 
  private:
-  static thread_local int depth;
-  static thread_local Thread* thread;
+  static constinit thread_local int depth;
+  static constinit thread_local Thread* thread;
 };
 
 }  // namespace simt::check

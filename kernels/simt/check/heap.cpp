@@ -131,6 +131,8 @@ void release(void* p) {
   Pause pause;
   heap().release(p);
 }
-void written_by_host(const void* p, size_t bytes) { set_state(device_space, p, bytes, kWritten); }
+void written_by_host(const void* p, size_t bytes) {
+  if (bytes && device_space.has(p)) set_state(device_space, p, bytes, kWritten);  // copies go to the host's memory too
+}
 
 }  // namespace simt::check

@@ -2,6 +2,7 @@
 #include "kernels/simt/check/report.h"
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <vector>
@@ -87,6 +88,18 @@ void report(const std::string& what, const void* pc, const Earlier* earlier) {
             thread_text(earlier->thread, earlier->block);
   }
   reports.push_back(text);
+}
+
+void report_host(const std::string& what, const void* pc) {
+  static std::mutex mutex;
+  static auto& judged = *new std::set<const void*>;
+  const std::lock_guard lock(mutex);
+  if (!judged.insert(pc).second) return;
+  const auto& frames = detail::frames_at(pc);
+  const bool in_source = std::any_of(frames.begin(), frames.end(), [](const detail::Frame& f) {
+    return !is_machinery(f) && !f.file.ends_with(".h");
+  });
+  if (in_source) report(what, pc);
 }
 
 std::string take_reports() {

@@ -32,6 +32,8 @@ struct Earlier {  // the other access of a race
 void describe_launch(const BlockView& view);  // turns numbers of threads and blocks into coordinates
 // Adds a sentence, once for each place.
 void report(const std::string& what, const void* pc, const Earlier* earlier = nullptr);
+// The same, but only if the place is in a source file and not in some header's template.
+void report_host(const std::string& what, const void* pc);
 std::string take_reports();
 
 // "block_sum at reduce.cuh:20, called from softmax_kernel<float> at softmax.cu:31", for the call that returns to pc.

@@ -2,6 +2,7 @@
 #include "kernels/simt/check/shadow.h"
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 
 #include <cstring>
 
@@ -28,6 +29,11 @@ const char* verb(Packed kind) { return kind & kAtomic ? "atomic on" : kind & kWr
 std::string size_text(size_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte of " : " bytes of "); }
 
 }  // namespace
+
+void forget_accesses() {
+  std::memset(static_cast<void*>(shared_granules), 0, sizeof shared_granules);
+  if (device_space.base) madvise(device_space.granules, device_space.bytes / 4 * sizeof(Granule), MADV_DONTNEED);
+}
 
 void bad_state(const Request& r, State state, unsigned mask) {
   Pause pause;
@@ -64,10 +70,12 @@ void check_foreign(const void* address, size_t bytes, bool write, const void* pc
              "memory that is not the device's", pc);
 }
 
+// On a GPU, launchers that do this crash. Other host code may: it comes here by way of templates that were compiled
+// together with kernels.
 void check_host(const void* p, const void* pc) {
   if (!device_space.has(p) || Pause::active()) return;
   Pause pause;
-  report("device memory touched by host code", pc);
+  report_host("device memory touched by host code", pc);
 }
 
 void check_range(const Request& r, const void* p, Thread& t, bool reads) {

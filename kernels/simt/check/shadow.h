@@ -106,6 +106,8 @@ inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned 
   remember(r, r.space.granules[g], t, mask, fresh);
 }
 
+void forget_accesses();  // of both spaces; states stay
+
 // Memory that has no shadow.
 void check_foreign(const void* p, size_t bytes, bool write, const void* pc);
 void check_host(const void* p, const void* pc);
