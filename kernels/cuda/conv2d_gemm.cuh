@@ -180,13 +180,14 @@ void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&
     if (split) return M >= tile_m && N >= tile_n;
     return divide_up(M, tile_m) * divide_up(N, tile_n) >= kBlocksWanted;
   };
+  const bool wide = 2 * divide_up(N, 128) == divide_up(N, 64);  // tiles of 128 fit as well as those of 64
   if constexpr (dtype_of<T> == DType::f32) {
     const auto scalar = [&]<typename Tile, int VECTOR>() {
       f.template operator()<typename Make::template Scalar<Tile>, VECTOR>();
     };
     if (arithmetic == Arithmetic::scalar) {
       if (!vectors) return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
-      if (enough(128, 128)) return scalar.template operator()<TileShape<T, 128, 128, 4, 2, 2>, V>();
+      if (wide && enough(128, 128)) return scalar.template operator()<TileShape<T, 128, 128, 4, 2, 2>, V>();
       return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 2>, V>();
     }
   }
@@ -196,7 +197,7 @@ void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&
   if (!vectors) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
   if (arithmetic == Arithmetic::tensor_core) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, V>();
   if (N <= 32) return tensor.template operator()<TileShape<T, 128, 32, 4, 1, 3>, V>();
-  if (N > 64 && enough(128, 128)) return tensor.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
+  if (wide && enough(128, 128)) return tensor.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
   if (enough(128, 64)) return tensor.template operator()<TileShape<T, 128, 64, 2, 2, 3>, V>();
   tensor.template operator()<TileShape<T, 64, 64, 2, 2, 3>, V>();
 }
