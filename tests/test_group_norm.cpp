@@ -89,8 +89,8 @@ TEST_CASE("group_norm is the same by each of a device's kernels", "[group_norm][
   for (const DType dtype : device_types())
     for (const auto& [N, H, W, C, G] : cases)
       for (const Activation activation : {Activation::none, Activation::silu}) {
-        const Tensor x = randn({N, H, W, C}).to(dtype), w = randn({C}).to(dtype), b = randn({C}, DType::f64, 5).to(dtype);
-        const Tensor dy = randn({N, H, W, C}, DType::f64, 9).to(dtype);
+        const Tensor x = randn({N, H, W, C}).to(dtype), w = randn({C}).to(dtype);
+        const Tensor b = randn({C}, DType::f64, 5).to(dtype), dy = randn({N, H, W, C}, DType::f64, 9).to(dtype);
         const auto run = [&, groups = G](GroupNormKernel kernel) {
           const auto [y, mean, rstd] =
               kernels::group_norm(x, w, b, {.groups = groups, .activation = activation}, kernel);

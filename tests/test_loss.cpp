@@ -91,7 +91,8 @@ TEST_CASE("loss and gradient in one pass are those of two", "[loss]") {
       for (const bool weighted : {false, true})
         for (const DType dtype : {DType::f32, DType::f64}) {
           CAPTURE(kernels::name_of(kind), shape, weighted, dtype);
-          const Tensor x = randn(shape, dtype), t = randn(shape, dtype, 1), w = weighted ? weights(shape).to(dtype) : Tensor();
+          const Tensor x = randn(shape, dtype), t = randn(shape, dtype, 1);
+          const Tensor w = weighted ? weights(shape).to(dtype) : Tensor();
           const auto [value, gradient] = kernels::loss_with_gradient(kind, x, t, w, 0.7);
           CHECK(difference(value, kernels::loss(kind, x, t, w, 0.7)) < 1e-7);
           const Tensor expected = kernels::loss_backward(kind, Tensor::full({}, 1, dtype), x, t, w, 0.7);

@@ -44,7 +44,8 @@ struct Sums {
   template <int N>
   __device__ Pixel<T, N> column(int64_t n, int64_t c) const { return {p, n, c}; }
   template <int N>
-  __device__ __forceinline__ void add(const Pixel<T, N>& pixel, int64_t n, int64_t s, int64_t c, A (&sums)[2][N]) const {
+  __device__ __forceinline__ void add(const Pixel<T, N>& pixel, int64_t n, int64_t s, int64_t c,
+                                      A (&sums)[2][N]) const {
     const int64_t at = (n * p.S + s) * p.C + c;
     pixel.visit(static_cast<const T*>(p.dy) + at, static_cast<const T*>(p.x) + at, [&](int k, A dz, A xhat) {
       sums[0][k] += dz;

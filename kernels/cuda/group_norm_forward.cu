@@ -51,7 +51,7 @@ __device__ __forceinline__ void channel_moments(const T* x, const ColumnPlan& pl
   SIMT_SHARED(A, means, [kThreads * N]);
   SIMT_SHARED(A, squares, [kThreads * N]);
   const int rows = static_cast<int>(task.end - task.begin), columns = plan.across * N;
-  const auto rows_of = [&](int y) { return (rows - y + plan.down - 1) / plan.down; };  // of the threads (., y); may be < 0
+  const auto rows_of = [&](int y) { return (rows - y + plan.down - 1) / plan.down; };  // of threads (., y), y < rows
   if (!task.idle && task.y < rows) {
     x += (task.a * plan.R + task.begin + task.y) * plan.C + task.c;
     const Channels<A, N> pivot = load_channels<N>(x);

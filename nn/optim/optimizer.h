@@ -12,8 +12,8 @@ namespace imago::nn {
 
 struct StepOptions {
   double gradient_scale = 1;  // gradients are multiplied by it first, see clip_grad_norm()
-  // Above 0: gradients are clipped to this global norm as by clip_grad_norm(), but nobody gets to see the norm: on a GPU
-  // it stays there, and the step is queued without waiting for it.
+  // Above 0: gradients are clipped to this global norm as by clip_grad_norm(), but nobody gets to see the norm: on a
+  // GPU it stays there, and the step is queued without waiting for it.
   double max_norm = 0;
   bool zero_gradient = false;  // gradients are 0 afterwards, as after zero_grad(), in the same pass
   Ema* ema = nullptr;         // an average that is updated along with the parameters
