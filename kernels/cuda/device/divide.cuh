@@ -9,8 +9,9 @@
 namespace imago::kernels::IMAGO_BACKEND {
 
 // Divides by d > 0. A GPU has no instruction for that, and the subroutine for 64 bits takes a hundred; numbers below
-// 2^31 take a multiplication and a shift instead (Granlund & Montgomery 1994): with d <= 2^s and m = ceil(2^(31+s) / d),
-// floor(n / d) = floor(n m / 2^(31+s)). Where d is above 2^31 such n have the quotient 0, and m = 0 yields it.
+// 2^31 take a multiplication and a shift instead (Granlund & Montgomery 1994): with d <= 2^s and
+// m = ceil(2^(31+s) / d), floor(n / d) = floor(n m / 2^(31+s)). Where d is above 2^31 such n have the quotient 0, and
+// m = 0 yields it.
 class Divisor {
  public:
   struct Result { int64_t quotient, remainder; };
