@@ -178,11 +178,13 @@ TEST_CASE("conv2d adds bias, channel bias and residual", "[conv2d]") {
                                            .residual = which & 4 ? randn(c.y(), DType::f64, 6) : Tensor()};
       const Tensor expected = kernels::conv2d(x, weight, c.options);
       const int64_t per_image = c.HO() * c.WO() * c.O;
+      double* y = expected.data<double>();
+      const double *bias = addends.bias.data<double>(), *channel_bias = addends.channel_bias.data<double>(),
+                   *residual = addends.residual.data<double>();
       for (int64_t i = 0; i < expected.numel(); ++i) {
-        double& y = expected.data<double>()[i];
-        if (which & 1) y += addends.bias.data<double>()[i % c.O];
-        if (which & 2) y += addends.channel_bias.data<double>()[i / per_image * c.O + i % c.O];
-        if (which & 4) y += addends.residual.data<double>()[i];
+        if (which & 1) y[i] += bias[i % c.O];
+        if (which & 2) y[i] += channel_bias[i / per_image * c.O + i % c.O];
+        if (which & 4) y[i] += residual[i];
       }
       CHECK(difference(kernels::conv2d(x, weight, c.options, addends), expected) < tolerance(DType::f64));
     }

@@ -82,7 +82,8 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
     const int pixel = static_cast<int>(m0 + row - image * pixels);
     const int u = pixel / columns.count, v = pixel % columns.count;
     const int64_t at = (image * window.H + rows.start + stride * u) * window.W + columns.start + stride * v;
-    inputs[row] = input_row(dy, seen, image, u, v, image < images);
+    const InputRow<T> input = input_row(dy, seen, image, u, v, image < images);
+    inputs[row] = input;
     outputs[row] = {image < images ? at : -1, image};
   }
   __syncthreads();

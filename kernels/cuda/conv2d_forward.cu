@@ -24,7 +24,8 @@ __global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
   if (row < Tile::M) {
     const int64_t m = m0 + row, image = m / (window.HO * window.WO);
     const int pixel = static_cast<int>(m - image * (window.HO * window.WO));
-    inputs[row] = input_row(x, window, image, pixel / window.WO, pixel % window.WO, image < images);
+    const InputRow<T> input = input_row(x, window, image, pixel / window.WO, pixel % window.WO, image < images);
+    inputs[row] = input;
     outputs[row] = {image < images ? m : -1, image};
   }
   __syncthreads();
