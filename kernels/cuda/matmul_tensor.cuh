@@ -26,7 +26,7 @@ __device__ auto matrix_source(const T* x, int64_t extent, int64_t K, int64_t fir
 }
 
 template <typename Product, int VECTOR>
-__global__ void __launch_bounds__(Product::Tile::kThreads)
+__global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
     matmul_tensor_kernel(const TensorMatmul<typename Product::Tile::T> p) {
   using Tile = typename Product::Tile;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
