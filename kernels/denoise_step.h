@@ -48,7 +48,7 @@ struct DenoiseResult {
   Tensor x, x0;  // undefined where not wanted
 };
 
-// x_t is (N, ..., C), f32 or f64; model has its shape, with 2C channels if the scale is learned.
+// x_t is (N, ..., C), floating point; model has its shape, with 2C channels if the scale is learned.
 DenoiseResult denoise_step(const Tensor& x_t, const Tensor& model,
                            const DenoiseCoefficients& coefficients,
                            const DenoiseOptions& options = {});

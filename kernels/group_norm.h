@@ -8,8 +8,8 @@
 
 namespace imago::kernels {
 
-// Which of a GPU's kernels computes it (docs/kernels/group_norm.md): the best for the shape, or one by name, to compare.
-// The CPU has one only. There is no naive backward; split takes its place.
+// Which of a GPU's kernels computes it (docs/kernels/group_norm.md): the best for the shape, or one by name, for
+// comparison. The CPU has one only. There is no naive backward: the best takes its place.
 enum class GroupNormKernel : uint8_t { automatic, naive, slab, split };
 
 // S is the number of spatial positions, G the number of groups. Statistics have the accumulator's type.

@@ -15,6 +15,10 @@ void check_images(const Tensor& images, const Tensor& rows, int64_t pad_to) {
               "noisy_images: rows must be i64 (N), got ", rows.dtype(), " ", rows.shape());
   const int64_t side = std::max(images.dim(1), images.dim(2));
   IMAGO_CHECK(pad_to == 0 || pad_to >= side, "noisy_images: pad_to must be 0 or at least ", side, ", got ", pad_to);
+  const int64_t out_H = pad_to ? pad_to : images.dim(1), out_W = pad_to ? pad_to : images.dim(2);
+  IMAGO_CHECK(Shape({out_H, out_W, images.dim(3)}).numel() < int64_t{1} << 31,
+              "noisy_images: an image must have fewer than 2^31 elements, got ", out_H, " x ", out_W, " x ",
+              images.dim(3));
   if (!rows.on_host()) return;  // looking at them would wait for the device
   for (const int64_t row : rows.span<int64_t>())
     IMAGO_CHECK(row >= 0 && row < images.dim(0), "noisy_images: rows must be in [0, ", images.dim(0), "), got ", row);

@@ -27,8 +27,8 @@ struct TimestepEmbedding {
 //   [sin(scale t_n f_0), ..., sin(scale t_n f_{half-1}), cos(scale t_n f_0), ..., cos(scale t_n
 //   f_{half-1})]
 // with the halves exchanged by flip_sin_to_cos, and a zero behind them if dim is odd. t (N) is i32,
-// i64, f32 or f64: steps need not be integers. The result is (N, dim) of `dtype`, f32 or f64, and
-// has no gradient.
+// i64, f32 or f64: steps need not be integers. The result is (N, dim) of `dtype`, floating point,
+// and has no gradient.
 Tensor timestep_embedding(const Tensor& t, int64_t dim,
                           const TimestepEmbeddingOptions& options = {}, DType dtype = DType::f32);
 

@@ -18,7 +18,7 @@ class Golden {
 
   bool contains(const std::string& name) const { return file_.contains(name); }
   std::string metadata(const std::string& key) const { return file_.metadata().at(key); }
-  Tensor load(const std::string& name) const { return file_.load(name); }
+  Tensor load(const std::string& name) const { return file_.load(name).to(default_device()); }
   // Stored as (N, C, H, W); images and convolution weights alike.
   Tensor image(const std::string& name, DType dtype) const {
     return nn::oihw_to_ohwi(load(name)).to(dtype);

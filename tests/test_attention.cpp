@@ -85,6 +85,22 @@ TEST_CASE("attention in f32 agrees with f64", "[attention][agreement]") {
   check(kLongCase);
 }
 
+TEST_CASE("attention agrees with the CPU in double", "[attention][device]") {
+  const Case more[] = {{2, 65, 67, 32, 4},  {1, 70, 33, 64, 2},   {1, 130, 65, 64, 1}, {1, 33, 70, 288, 2},
+                       {1, 20, 30, 100, 1}, {1, 64, 64, 192, 24}, {1, 5, 129, 520, 1}};
+  const auto check = [](const Case& c, DType dtype) {
+    CAPTURE(c.N, c.T, c.S, c.C, c.heads, dtype);
+    const auto f = [&](const std::vector<Variable>& v) { return attention(v[0], v[1], v[2], c.heads); };
+    CHECK(disagreement(f, {randn({c.N, c.T, c.C}), randn({c.N, c.S, c.C}, DType::f64, 2),
+                           randn({c.N, c.S, c.C}, DType::f64, 3)}, dtype) < tolerance(dtype));
+  };
+  for (const DType dtype : device_types()) {
+    for (const Case& c : kCases) check(c, dtype);
+    for (const Case& c : more) check(c, dtype);
+    check(kLongCase, dtype);
+  }
+}
+
 TEST_CASE("attention survives large scores", "[attention]") {
   Tensor q = Tensor::full({1, 2, 1}, 100), k = Tensor::from<float>({100, -100, 100}, {1, 3, 1});
   const Tensor v = Tensor::from<float>({1, 5, 3}, {1, 3, 1});

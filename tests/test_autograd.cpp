@@ -166,7 +166,7 @@ TEST_CASE("a leaf as the loss gets the seed", "[autograd]") {
 }
 
 TEST_CASE("backward releases what was saved", "[autograd]") {
-  const auto in_use = [] { return memory_stats(Device::cpu).in_use; };
+  const auto in_use = [] { return memory_stats(default_device()).in_use; };
   const Variable a(Tensor::full({1000}, 2, DType::f64), true);
   const size_t before = in_use();
   const Variable loss = total(product(product(a, a), a));

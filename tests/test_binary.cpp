@@ -73,8 +73,9 @@ TEST_CASE("binary broadcasts as defined", "[binary]") {
         REQUIRE(y.shape() == y_shape);
         const std::vector<double> x0 = a.to_vector<double>(), x1 = b.to_vector<double>();
         Tensor want(y_shape, DType::f64);
+        double* const out = want.data<double>();
         for (int64_t k = 0; k < want.numel(); ++k)
-          want.data<double>()[k] = apply(op, x0[static_cast<size_t>(source(y_shape, a_shape, k))],
+          out[k] = apply(op, x0[static_cast<size_t>(source(y_shape, a_shape, k))],
                                          x1[static_cast<size_t>(source(y_shape, b_shape, k))]);
         CHECK(difference(y, want) <= (dtype == DType::f64 ? 0 : 1e-7));
       }
@@ -88,6 +89,23 @@ TEST_CASE("binary gradients match finite differences", "[binary][gradient]") {
       const auto f = [&](const std::vector<Variable>& v) { return binary(op, v[0], v[1]); };
       CHECK(gradient_error(f, {randn(c.a), away_from_zero(c.b)}) < kGradientTolerance);
     }
+}
+
+TEST_CASE("binary of a device's types agrees with the CPU", "[binary][agreement]") {
+  const Case cases[] = {{{64}, {64}, {64}},
+                        {{2, 5, 16}, {16}, {2, 5, 16}},
+                        {{3, 4, 4, 24}, {3, 1, 1, 24}, {3, 4, 4, 24}},
+                        {{3, 1, 1, 1}, {3, 2, 2, 8}, {3, 2, 2, 8}},
+                        {{5, 8, 1}, {5, 8, 32}, {5, 8, 32}},
+                        {{13}, {}, {13}},
+                        {{4, 1, 3, 1}, {2, 1, 16}, {4, 2, 3, 16}}};
+  for (const DType dtype : device_types())
+    for (const BinaryOp op : kOps)
+      for (const Case& c : cases) {
+        CAPTURE(kernels::name_of(op), c.a, c.b, dtype);
+        const auto f = [&](const std::vector<Variable>& v) { return 0.5 * binary(op, v[0], v[1]) + 1; };
+        CHECK(disagreement(f, {randn(c.a), away_from_zero(c.b)}, dtype) < tolerance(dtype));
+      }
 }
 
 TEST_CASE("binary gradients are right where both operands are one", "[binary][gradient]") {

@@ -1,12 +1,16 @@
 #include "kernels/conv2d.h"
 
 #include "core/parallel.h"
+#include "kernels/conv2d_algorithm.h"
+#include "kernels/precision.h"
 #include "tests/support.h"
 
 using namespace imago;
 using namespace imago::test;
 
 namespace {
+
+constexpr double kTf32Tolerance = 2e-3;  // factors have 11 significant bits
 
 struct Case {
   int64_t N, H, W, C, O, KH, KW;
@@ -94,6 +98,57 @@ Reference reference(const Case& c, const Tensor& x, const Tensor& weight, const 
   return out;
 }
 
+// Another algorithm and precision while it lives.
+class Choice {
+ public:
+  explicit Choice(kernels::Conv2dAlgorithm algorithm, kernels::MatmulPrecision precision = {}) {
+    kernels::set_conv2d_algorithm(algorithm);
+    kernels::set_matmul_precision(precision);
+  }
+  ~Choice() {
+    kernels::set_conv2d_algorithm(kernels::Conv2dAlgorithm::automatic);
+    kernels::set_matmul_precision(kernels::MatmulPrecision::f32);
+  }
+  Choice(const Choice&) = delete;
+  Choice& operator=(const Choice&) = delete;
+};
+
+// The largest relative error of anything in conv2d and its gradients on the tested device.
+double conv2d_disagreement(const Case& c, DType dtype) {
+  const auto f = [&](const std::vector<Variable>& v) {
+    return conv2d(v[0], v[1], c.options, {.bias = v[2], .channel_bias = v[3], .residual = v[4]});
+  };
+  const std::vector<Tensor> inputs{randn(c.x()), randn(c.weight()), randn({c.O}), randn({c.N, c.O}, DType::f64, 5),
+                                   randn(c.y())};
+  return disagreement(f, inputs, dtype);
+}
+
+// Around the tiles of the CUDA kernels, and their ways of copying.
+std::vector<Case> device_cases() {
+  std::vector<Case> all{
+      {1, 1, 1, 1, 1, 1, 1},
+      {70, 1, 1, 8, 16, 3, 3, {.padding = 1}},                          // every pixel an image of its own
+      {1, 9, 7, 8, 24, 5, 5, {.padding = 2}},
+      {2, 9, 10, 3, 17, 7, 7, {.padding = 3}},
+      {2, 9, 8, 16, 8, 3, 3, {.stride = 2, .padding = {0, 1, 0, 1}}},   // as diffusers pads it
+      {1, 8, 9, 40, 64, 3, 3, {.stride = 2, .padding = 1}},
+      {1, 10, 9, 8, 8, 1, 1, {.stride = 3}},                            // phases without taps
+      {1, 13, 11, 8, 16, 5, 2, {.stride = 3, .padding = {2, 1, 0, 1}}},
+      {2, 7, 6, 8, 8, 2, 3, {.padding = 3}},                            // more padding than kernel
+      {2, 6, 6, 16, 24, 3, 3, {.padding = 1, .groups = 2}},
+      {1, 9, 9, 72, 72, 3, 3, {.stride = 2, .padding = 1, .groups = 72}},
+      {2, 15, 17, 24, 40, 3, 3, {.padding = 1}},                        // pixels in parts
+  };
+  for (const int64_t C : {1, 3, 5, 8, 17, 33, 64})
+    for (const int64_t O : {1, 3, 5, 8, 17, 33, 64}) all.push_back({1, 4, 5, C, O, 3, 3, {.padding = 1}});
+  return all;
+}
+
+// Those large enough for large tiles: of pixels and channels, of pixels, of weights.
+std::vector<Case> large_device_cases() {
+  return {{1, 66, 65, 8, 496, 1, 1}, {1, 130, 130, 8, 64, 1, 1}, {1, 33, 19, 32, 136, 2, 2, {.padding = {1, 0, 1, 0}}}};
+}
+
 bool same_bits(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.to_vector<double>() == b.to_vector<double>();
 }
@@ -123,11 +178,13 @@ TEST_CASE("conv2d adds bias, channel bias and residual", "[conv2d]") {
                                            .residual = which & 4 ? randn(c.y(), DType::f64, 6) : Tensor()};
       const Tensor expected = kernels::conv2d(x, weight, c.options);
       const int64_t per_image = c.HO() * c.WO() * c.O;
+      double* y = expected.data<double>();
+      const double *bias = addends.bias.data<double>(), *channel_bias = addends.channel_bias.data<double>(),
+                   *residual = addends.residual.data<double>();
       for (int64_t i = 0; i < expected.numel(); ++i) {
-        double& y = expected.data<double>()[i];
-        if (which & 1) y += addends.bias.data<double>()[i % c.O];
-        if (which & 2) y += addends.channel_bias.data<double>()[i / per_image * c.O + i % c.O];
-        if (which & 4) y += addends.residual.data<double>()[i];
+        if (which & 1) y[i] += bias[i % c.O];
+        if (which & 2) y[i] += channel_bias[i / per_image * c.O + i % c.O];
+        if (which & 4) y[i] += residual[i];
       }
       CHECK(difference(kernels::conv2d(x, weight, c.options, addends), expected) < tolerance(DType::f64));
     }
@@ -144,6 +201,50 @@ TEST_CASE("conv2d gradients match finite differences", "[conv2d][gradient]") {
                                      randn(c.y())};
     CHECK(gradient_error(f, inputs) < kGradientTolerance);
   }
+}
+
+TEST_CASE("conv2d agrees with the CPU by every algorithm", "[conv2d][device]") {
+  if (default_device() == Device::cpu) return;
+  using kernels::Conv2dAlgorithm;
+  for (const Case& c : device_cases())
+    for (const DType dtype : device_types())
+      for (const Conv2dAlgorithm algorithm : {Conv2dAlgorithm::direct, Conv2dAlgorithm::tiled,
+                                              Conv2dAlgorithm::tensor_core, Conv2dAlgorithm::pipelined}) {
+        CAPTURE(c, dtype, algorithm);
+        const Choice choice(algorithm);
+        const bool tf32 = dtype == DType::f32 && algorithm >= Conv2dAlgorithm::tensor_core;
+        CHECK(conv2d_disagreement(c, dtype) < (tf32 ? kTf32Tolerance : tolerance(dtype)));
+      }
+}
+
+TEST_CASE("conv2d agrees with the CPU where tiles are large", "[conv2d][device]") {
+  if (default_device() == Device::cpu) return;
+  for (const Case& c : large_device_cases()) {
+    CAPTURE(c);
+    CHECK(conv2d_disagreement(c, DType::f32) < tolerance(DType::f32));
+    CHECK(conv2d_disagreement(c, DType::bf16) < tolerance(DType::bf16));
+    const Choice choice(kernels::Conv2dAlgorithm::automatic, kernels::MatmulPrecision::tf32);
+    CHECK(conv2d_disagreement(c, DType::f32) < kTf32Tolerance);
+  }
+}
+
+TEST_CASE("conv2d of f32 is exact unless tf32 is allowed", "[conv2d][device]") {
+  const Case c{2, 9, 8, 24, 40, 3, 3, {.padding = 1}};
+  const auto run = [&] { return kernels::conv2d(randn(c.x(), DType::f32), randn(c.weight(), DType::f32), c.options); };
+  const Tensor exact = run();
+  const auto rounded = [&](kernels::Conv2dAlgorithm algorithm, kernels::MatmulPrecision precision) {
+    const Choice choice(algorithm, precision);
+    return run();
+  };
+  const Tensor allowed = rounded(kernels::Conv2dAlgorithm::automatic, kernels::MatmulPrecision::tf32);
+  if (default_device() == Device::cpu) {
+    CHECK(same_bits(allowed, exact));
+  } else {
+    CHECK(same_bits(allowed, rounded(kernels::Conv2dAlgorithm::pipelined, kernels::MatmulPrecision::f32)));
+    CHECK(difference(allowed, exact) < kTf32Tolerance);
+    CHECK(difference(allowed, exact) > tolerance(DType::f32));
+  }
+  CHECK(same_bits(run(), exact));
 }
 
 TEST_CASE("conv2d results do not depend on the number of threads", "[conv2d]") {

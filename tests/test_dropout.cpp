@@ -31,6 +31,18 @@ TEST_CASE("dropout follows the key's sequence", "[dropout]") {
   }
 }
 
+TEST_CASE("dropout of a device's types drops the same elements", "[dropout][agreement]") {
+  for (const DType dtype : device_types())
+    for (const int64_t n : {1, 2, 8, 13, 2051}) {
+      CAPTURE(dtype, n);
+      const Tensor x = randn({n}).to(dtype), y = kernels::dropout(x, 0.3, {.seed = 3});
+      const Tensor expected = kernels::dropout(x.to(Device::cpu).to(DType::f64), 0.3, {.seed = 3});
+      CHECK(difference(y, expected) < tolerance(dtype));
+      const std::vector<double> got = y.to_vector<double>(), wanted = expected.to_vector<double>();
+      for (size_t i = 0; i < got.size(); ++i) REQUIRE((got[i] == 0) == (wanted[i] == 0));
+    }
+}
+
 TEST_CASE("dropout gives the same bits with any number of threads", "[dropout]") {
   const Tensor x = randn({123457}, DType::f32);
   const int before = thread_count();

@@ -25,6 +25,20 @@ TEST_CASE("embedding gradients add up where an id is named twice", "[embedding][
                    Tensor::zeros({2, 3})) == 0);
 }
 
+TEST_CASE("embedding agrees with the CPU in double", "[embedding][device]") {
+  const int64_t M = 300, V = 7;
+  std::vector<int64_t> numbers;
+  for (int64_t i = 0; i < M; ++i) numbers.push_back(i * i % V);  // some often and far apart, some never
+  for (const DType dtype : device_types())
+    for (const int64_t C : {64, 67, 300}) {
+      CAPTURE(dtype, C);
+      const auto f = [&](const std::vector<Variable>& v) {
+        return embedding(Tensor::from(std::span<const int64_t>(numbers), {M}), v[0]);
+      };
+      CHECK(disagreement(f, {randn({V, C})}, dtype) < tolerance(dtype));
+    }
+}
+
 TEST_CASE("embedding names the bad id", "[embedding][errors]") {
   const Tensor w = randn({10, 3}), ids = Tensor::from<int64_t>({1, 9, 10}, {3});
   CHECK_THROWS_WITH(kernels::embedding(ids, w),

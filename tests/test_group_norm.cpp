@@ -69,6 +69,43 @@ TEST_CASE("group_norm in f32 agrees with f64", "[group_norm][agreement]") {
     }
 }
 
+TEST_CASE("group_norm of a device's types agrees with the CPU", "[group_norm][agreement]") {
+  const Case cases[] = {{1, 1, 1, 8, 1},   {2, 3, 5, 6, 3},   {2, 5, 7, 33, 11}, {3, 4, 4, 16, 8}, {2, 6, 5, 48, 6},
+                        {1, 9, 9, 40, 10}, {2, 1, 1, 64, 8}, {1, 2, 3, 96, 3}};
+  for (const DType dtype : device_types())
+    for (const auto& [N, H, W, C, G] : cases)
+      for (const Activation activation : {Activation::none, Activation::silu}) {
+        CAPTURE(dtype, N, H, W, C, G, activation == Activation::silu);
+        const auto f = [groups = G, activation](const std::vector<Variable>& v) { return norm(v, groups, activation); };
+        CHECK(disagreement(f, {randn({N, H, W, C}), randn({C}), randn({C}, DType::f64, 5)}, dtype) <
+              2 * tolerance(dtype));
+      }
+}
+
+TEST_CASE("group_norm is the same by each of a device's kernels", "[group_norm][agreement]") {
+  using kernels::GroupNormKernel;
+  const Case cases[] = {{1, 1, 1, 8, 1}, {2, 3, 5, 6, 3}, {2, 9, 7, 33, 11}, {2, 13, 12, 48, 6}, {1, 31, 33, 16, 8},
+                        {1, 2, 3, 1200, 1}};  // the last group is too large for a slab
+  for (const DType dtype : device_types())
+    for (const auto& [N, H, W, C, G] : cases)
+      for (const Activation activation : {Activation::none, Activation::silu}) {
+        const Tensor x = randn({N, H, W, C}).to(dtype), w = randn({C}).to(dtype);
+        const Tensor b = randn({C}, DType::f64, 5).to(dtype), dy = randn({N, H, W, C}, DType::f64, 9).to(dtype);
+        const auto run = [&, groups = G](GroupNormKernel kernel) {
+          const auto [y, mean, rstd] =
+              kernels::group_norm(x, w, b, {.groups = groups, .activation = activation}, kernel);
+          const auto g = kernels::group_norm_backward(dy, x, w, b, mean, rstd, activation, 7, kernel);
+          return std::vector<Tensor>{y, mean, rstd, g.dx, g.dweight, g.dbias};
+        };
+        const std::vector<Tensor> expected = run(GroupNormKernel::split);
+        for (const GroupNormKernel kernel : {GroupNormKernel::naive, GroupNormKernel::slab}) {
+          CAPTURE(dtype, N, H, W, C, G, activation == Activation::silu, static_cast<int>(kernel));
+          const std::vector<Tensor> got = run(kernel);
+          for (size_t i = 0; i < got.size(); ++i) CHECK(difference(got[i], expected[i]) < tolerance(dtype));
+        }
+      }
+}
+
 TEST_CASE("group_norm survives a large mean", "[group_norm]") {
   Tensor x = randn({1, 8, 8, 4}, DType::f32);
   for (float& v : x.span<float>()) v += 1000;

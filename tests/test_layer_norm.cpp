@@ -50,6 +50,16 @@ TEST_CASE("layer_norm in f32 agrees with f64", "[layer_norm][agreement]") {
   }
 }
 
+TEST_CASE("layer_norm of a device's types agrees with the CPU", "[layer_norm][agreement]") {
+  for (const DType dtype : device_types())
+    for (const Shape& shape : {Shape{1, 1}, Shape{3, 7}, Shape{9, 8}, Shape{2, 5, 31}, Shape{70, 48}, Shape{3, 1001},
+                               Shape{2, 4104}}) {  // the last two: a block for each row
+      CAPTURE(dtype, shape);
+      CHECK(disagreement(norm, {randn(shape), randn({shape[-1]}), randn({shape[-1]}, DType::f64, 5)}, dtype) <
+            2 * tolerance(dtype));
+    }
+}
+
 TEST_CASE("layer_norm survives a large mean", "[layer_norm]") {
   Tensor x = randn({4, 64}, DType::f32);
   for (float& v : x.span<float>()) v += 1000;

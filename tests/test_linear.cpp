@@ -50,6 +50,20 @@ TEST_CASE("linear in f32 agrees with f64", "[linear][agreement]") {
   CHECK(difference(narrow.dbias, wide.dbias) < tolerance(DType::f32));
 }
 
+TEST_CASE("linear agrees with the CPU in double", "[linear][device]") {
+  const Case more[] = {{{700, 40}, 24}, {{300, 16}, 3}, {{2100, 8}, 64}};  // weight gradients and biases in parts
+  const auto check = [](const Case& c, DType dtype) {
+    CAPTURE(c.x, c.O, dtype);
+    const auto f = [](const std::vector<Variable>& v) { return linear(v[0], v[1], v[2]); };
+    CHECK(disagreement(f, {randn(c.x), randn({c.O, c.x[-1]}, DType::f64, 1), randn({c.O}, DType::f64, 2)}, dtype) <
+          tolerance(dtype));
+  };
+  for (const DType dtype : device_types()) {
+    for (const Case& c : kCases) check(c, dtype);
+    for (const Case& c : more) check(c, dtype);
+  }
+}
+
 TEST_CASE("sum_rows adds up long columns without losing small rows", "[linear]") {
   const int64_t rows = 300001;
   const Tensor x = Tensor::full({rows, 3}, 0.1);

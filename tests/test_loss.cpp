@@ -1,6 +1,7 @@
 #include "kernels/loss.h"
 
 #include "core/parallel.h"
+#include "kernels/scale.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -82,6 +83,46 @@ TEST_CASE("loss gradients in f32 agree with f64", "[loss][agreement]") {
                                                  w.to(DType::f64), 0.7);
       CHECK(difference(kernels::loss_backward(kind, one, x, t, w, 0.7), wide) < tolerance(DType::f32));
     }
+}
+
+TEST_CASE("loss and gradient in one pass are those of two", "[loss]") {
+  for (const LossKind kind : kKinds)
+    for (const Shape& shape : kShapes)
+      for (const bool weighted : {false, true})
+        for (const DType dtype : {DType::f32, DType::f64}) {
+          CAPTURE(kernels::name_of(kind), shape, weighted, dtype);
+          const Tensor x = randn(shape, dtype), t = randn(shape, dtype, 1);
+          const Tensor w = weighted ? weights(shape).to(dtype) : Tensor();
+          const auto [value, gradient] = kernels::loss_with_gradient(kind, x, t, w, 0.7);
+          CHECK(difference(value, kernels::loss(kind, x, t, w, 0.7)) < 1e-7);
+          const Tensor expected = kernels::loss_backward(kind, Tensor::full({}, 1, dtype), x, t, w, 0.7);
+          const double count = static_cast<double>(x.numel());  // makes the gradients numbers about 1
+          CHECK(difference(kernels::scale(gradient, count), kernels::scale(expected, count)) < 1e-6);
+        }
+  const auto empty = kernels::loss_with_gradient(LossKind::mse, Tensor({0, 4}), Tensor({0, 4}), Tensor({0}));
+  CHECK(std::isnan(empty.loss.item()));
+  CHECK(empty.dprediction.shape() == Shape{0, 4});
+  CHECK_THROWS_WITH(kernels::loss_with_gradient(LossKind::mse, randn({3, 4}), randn({4, 3})),
+                    "mse_loss: target must be (3, 4) f64, got (4, 3) f64");
+}
+
+TEST_CASE("loss of a device's types agrees with the CPU", "[loss][agreement]") {
+  for (const DType dtype : device_types())
+    for (const Shape& shape : {Shape{8}, Shape{5, 3, 3, 7}, Shape{3, 16, 16, 8}, Shape{40001}})
+      for (const LossKind kind : kKinds)
+        for (const bool weighted : {false, true}) {
+          CAPTURE(kernels::name_of(kind), shape, weighted, dtype);
+          const Tensor x = randn(shape).to(dtype), t = randn(shape, DType::f64, 1).to(dtype);
+          const Tensor w = weighted ? weights(shape).to(dtype) : Tensor();
+          const auto wide = [](const Tensor& v) { return v.defined() ? v.to(Device::cpu).to(DType::f64) : v; };
+          const auto [value, gradient] = kernels::loss_with_gradient(kind, x, t, w, 0.7);
+          const auto expected = kernels::loss_with_gradient(kind, wide(x), wide(t), wide(w), 0.7);
+          CHECK(difference(value, expected.loss) < tolerance(dtype));
+          const double count = static_cast<double>(x.numel());
+          CHECK(difference(kernels::scale(wide(gradient), count), kernels::scale(expected.dprediction, count)) <
+                tolerance(dtype));
+          CHECK(difference(kernels::loss(kind, x, t, w, 0.7), expected.loss) < tolerance(dtype));
+        }
 }
 
 TEST_CASE("loss has PyTorch's corners", "[loss]") {

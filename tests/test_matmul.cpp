@@ -1,5 +1,6 @@
 #include "core/parallel.h"
 #include "kernels/matmul.h"
+#include "kernels/precision.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -24,6 +25,20 @@ double at(const Tensor& t, int64_t n, int64_t i, int64_t j, bool transposed) {
   if (transposed) std::swap(i, j);
   const int64_t rows = t.dim(-2), cols = t.dim(-1);
   return t.data<double>()[(t.rank() == 3 ? n * rows * cols : 0) + i * cols + j];
+}
+
+// Products of f32 may round their factors to tf32 while it lives.
+struct AllowTf32 {
+  AllowTf32() { kernels::set_matmul_precision(kernels::MatmulPrecision::tf32); }
+  ~AllowTf32() { kernels::set_matmul_precision(kernels::MatmulPrecision::f32); }
+};
+
+// matmul and its gradients on the tested device against the CPU in f64. No batch, one b for all, or a b for each.
+double matmul_disagreement(const Case& c, bool ta, bool tb, int64_t batch_a, int64_t batch_b, DType dtype) {
+  const auto f = [=](const std::vector<Variable>& v) {
+    return matmul(v[0], v[1], {.transpose_a = ta, .transpose_b = tb});
+  };
+  return disagreement(f, {matrices(batch_a, c.M, c.K, ta, 1), matrices(batch_b, c.K, c.N, tb, 2)}, dtype);
 }
 
 }  // namespace
@@ -76,6 +91,44 @@ TEST_CASE("matmul in f32 agrees with f64, also over a long inner extent", "[matm
         const Tensor wide = kernels::matmul(a.to(DType::f64), b.to(DType::f64), options);
         CHECK(difference(kernels::matmul(a, b, options), wide) < tolerance(DType::f32));
       }
+}
+
+TEST_CASE("matmul agrees with the CPU in double", "[matmul][device]") {
+  // Rows of whole 16 bytes and others; one step along K, several, and K in parts.
+  const Case cases[] = {{1, 1, 1}, {31, 32, 33}, {64, 8, 16}, {72, 80, 304}, {24, 40, 1000}, {3, 70, 1003}};
+  for (const DType dtype : device_types())
+    for (const Case& c : cases)
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true}) {
+          CAPTURE(dtype, c.M, c.N, c.K, ta, tb);
+          CHECK(matmul_disagreement(c, ta, tb, 0, 0, dtype) < tolerance(dtype));
+          if (c.K > 100) continue;
+          CHECK(matmul_disagreement(c, ta, tb, 3, 3, dtype) < tolerance(dtype));
+          CHECK(matmul_disagreement(c, ta, tb, 3, 0, dtype) < tolerance(dtype));
+        }
+}
+
+TEST_CASE("matmul agrees with the CPU in double where there is enough for large tiles", "[matmul][device]") {
+  for (const DType dtype : device_types()) {
+    CAPTURE(dtype);
+    CHECK(matmul_disagreement({72, 72, 72}, false, false, 132, 132, dtype) < tolerance(dtype));
+    CHECK(matmul_disagreement({136, 8, 8}, false, true, 132, 132, dtype) < tolerance(dtype));
+  }
+}
+
+TEST_CASE("matmul rounds factors to tf32 where that is allowed", "[matmul][device]") {
+  const double tf32_tolerance = 2e-3;
+  const Case small{72, 80, 304}, parts{24, 40, 1000};
+  const double exact = matmul_disagreement(small, false, false, 0, 0, DType::f32);
+  const AllowTf32 allow;
+  for (const auto& [ta, tb] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}}) {
+    CAPTURE(ta, tb);
+    CHECK(matmul_disagreement(small, ta, tb, 0, 0, DType::f32) < tf32_tolerance);
+    CHECK(matmul_disagreement(parts, ta, tb, 0, 0, DType::f32) < tf32_tolerance);
+  }
+  CHECK(matmul_disagreement({72, 72, 72}, false, false, 132, 132, DType::f32) < tf32_tolerance);
+  if (default_device() == Device::cpu) return;  // it has no tensor cores
+  CHECK(matmul_disagreement(small, false, false, 0, 0, DType::f32) > 10 * exact);
 }
 
 TEST_CASE("matmul gives the same bits on any number of threads", "[matmul][threads]") {

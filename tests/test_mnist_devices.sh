@@ -19,7 +19,7 @@ for recipe in ddpm corrupt; do
   paste "$work/$recipe-cpu.losses" "$work/$recipe-$device.losses" | awk -v recipe=$recipe -v device="$device" '
     { gap = ($1 - $2) / $1; if (gap < 0) gap = -gap; if (gap > worst) worst = gap; ++n }
     END {
-      print recipe ": " n " losses, the largest difference between cpu and " device " is " worst " of the loss"
+      printf "%s: %d losses, the largest difference between cpu and %s is %.1e of the loss\n", recipe, n, device, worst
       exit n < 4 || worst > 1e-4
     }'
 done

@@ -75,14 +75,15 @@ on_with "adam_beta1 0.9, this run has 0.8" "--adam-beta1 0.8"
 on_with "lr_scheduler cosine, this run has constant" "--lr-scheduler constant"
 on_with "ddpm_beta_schedule linear, this run has sigmoid" "--ddpm-beta-schedule sigmoid"
 on_with "prediction_type epsilon, this run has sample" "--prediction-type sample"
-on_with "block_out_channels 8 8 16, this run has 8 16 16" "--block-out-channels 8 16 16"
+expect 1 "block_out_channels 8 8 16, this run has 8 16 16" ${small/8 8 16/8 16 16} --output-dir b --max-train-steps 9 \
+  --resume-from-checkpoint latest
 on_with "recipe ddpm, this run has corrupt" "--recipe corrupt"
 head -c 1000 a/checkpoint-000006/trainer.safetensors >b/checkpoint-000006/trainer.safetensors
 expect 1 "trainer.safetensors" $small --output-dir b --max-train-steps 9 --resume-from-checkpoint latest
 
 # A run may be made longer; where that bends the learning rate, it says so.
 cp -r a longer && rm longer/final.png
-ddpm --output-dir longer --max-train-steps 8 --resume-from-checkpoint latest >/dev/null 2>longer.log </dev/null
+"$mnist" $small --output-dir longer --max-train-steps 8 --resume-from-checkpoint latest >/dev/null 2>longer.log </dev/null
 check "a longer run goes on" test $? -eq 0
 check "and says that its learning rate is another one" \
   grep -q "learning rate (cosine) was that of a run of 6 steps, from here on it is that of 8 steps" longer.log
@@ -142,12 +143,13 @@ same stopped/model/unet/diffusion_pytorch_model.safetensors whole/model/unet/dif
 same stopped/metrics.jsonl whole/metrics.jsonl
 
 # ---- so does the signal that systems stop programs with; the exit code is its own ----
-start terminated "step 2/" $long
+start terminated "step 2/" $long --overwrite-output-dir
 kill -TERM $run
 wait $run
 check "SIGTERM exits with 143 (got $?)" test $? -eq 143
-check "SIGTERM leaves a checkpoint" ls terminated/checkpoint-*/trainer.safetensors
-check "and says how to go on" grep -q -- "--resume-from-checkpoint latest" terminated.log
+check "SIGTERM leaves a checkpoint" bash -c "ls terminated/checkpoint-*/trainer.safetensors >/dev/null"
+check "and says how to go on" grep -q -- "--output-dir terminated --resume-from-checkpoint latest" terminated.log
+check "which is not to overwrite what was saved" bash -c "! grep overwrite terminated.log"
 
 # ---- a second Ctrl-C does not wait for the step at hand (seconds, here) ----
 start twice "^run: " --data synthetic --threads 1 --train-batch-size 24 --block-out-channels 128 128 128

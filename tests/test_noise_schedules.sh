@@ -28,7 +28,7 @@ for schedule in linear scaled_linear squaredcos_cap_v2 sigmoid laplace; do
   check "and says which row that is" grep -q "row [1-5] of noisy.png is $schedule$" said.txt
 done
 check "the curves are a whole SVG file" bash -c "head -c 4 $svg | grep -q '<svg' && tail -n 1 $svg | grep -q '</svg>'"
-# Twelve columns, five rows, and the same margins around: wider than high by seven pictures.
+# Twelve columns, five rows.
 check "the rows are wider than high" test "$(number_at $png 16)" -gt $((2 * $(number_at $png 20)))
 
 # What it wrote can be read: here as the picture to make noisy.

@@ -78,7 +78,8 @@ TEST_CASE("noisy_images agrees with double in every type", "[noisy_images][agree
       fill_integers(t, {.seed = 7}, 3);
       NoisyImagesOptions options{.pad_to = pad_to, .flip = true, .prediction = PredictionType::v_prediction};
       options.dtype = dtype;
-      const NoisyBatch y = kernels::noisy_images(images, rows, RandomKey{}, t.to(DType::i32), alphas(), sigmas(), options);
+      const NoisyBatch y =
+          kernels::noisy_images(images, rows, RandomKey{}, t.to(DType::i32), alphas(), sigmas(), options);
       const DeviceScope on_cpu(Device::cpu);
       const auto cpu = [](const Tensor& tensor) { return tensor.to(Device::cpu); };
       options.dtype = DType::f64;

@@ -5,6 +5,7 @@
 #include "kernels/adamw.h"
 #include "kernels/ema.h"
 #include "kernels/sgd.h"
+#include "kernels/sum_squares.h"
 #include "nn/optim/clip.h"
 #include "nn/optim/learning_rate.h"
 #include "nn/optim/optimizer.h"
@@ -118,6 +119,67 @@ TEST_CASE("adamw in f32 agrees with f64", "[optim][adamw][agreement]") {
   }
 }
 
+TEST_CASE("adamw clips by a norm that stays on its device", "[optim][adamw][clip]") {
+  for (const double max_norm : {0.5, 1e6}) {
+    CAPTURE(max_norm);
+    const Tensor g = randn({1003}, DType::f32, 7);
+    const Tensor squared = kernels::sum_squares(g);
+    const double factor = kernels::clip_factor(std::sqrt(squared.item()), max_norm);
+    CHECK((factor == 1) == (max_norm > 1000));
+    Tensor w = randn({1003}, DType::f32), m = Tensor::zeros_like(w), v = Tensor::zeros_like(w), none;
+    Tensor w2 = w.clone(), m2 = m.clone(), v2 = v.clone(), b = m.clone(), b2 = m.clone();
+    kernels::adamw(w, g, m, v, none, {.lr = 0.1, .gradient_scale = 0.5, .clip = {squared, max_norm}});
+    kernels::adamw(w2, g, m2, v2, none, {.lr = 0.1, .gradient_scale = 0.5 * factor});
+    CHECK(difference(m, m2) < 1e-6);
+    CHECK(difference(v, v2) < 1e-6);
+    CHECK(difference(w, w2) < 1e-6);
+    kernels::sgd(w, g, b, {.lr = 0.1, .momentum = 0.9, .clip = {squared, max_norm}});
+    kernels::sgd(w2, g, b2, {.lr = 0.1, .momentum = 0.9, .gradient_scale = factor});
+    CHECK(difference(b, b2) < 1e-6);
+    CHECK(difference(w, w2) < 1e-6);
+  }
+}
+
+TEST_CASE("adamw leaves a bf16 copy and zeroed gradients", "[optim][adamw]") {
+  for (const DType dtype : {DType::f32, DType::f64})
+    for (const int64_t n : {1, 31, 64, 20003}) {
+      CAPTURE(dtype, n);
+      Tensor w = randn({n}, dtype, 1), m = randn({n}, dtype, 2), v = Tensor::full({n}, 1, dtype), ema = w.clone();
+      Tensor w2 = w.clone(), m2 = m.clone(), v2 = v.clone(), ema2 = ema.clone();
+      const Tensor g = randn({n}, dtype, 4), kept = g.clone();
+      const Tensor shadow({n}, DType::bf16);
+      const uint64_t version = g.version();
+      kernels::adamw(w, g, m, v, ema, {.ema_decay = 0.5, .shadow = shadow, .zero_gradient = true});
+      kernels::adamw(w2, kept, m2, v2, ema2, {.ema_decay = 0.5});
+      CHECK(difference(w, w2) == 0);
+      CHECK(difference(ema, ema2) == 0);
+      CHECK(difference(shadow, w.to(DType::bf16)) == 0);
+      CHECK(difference(g, Tensor::zeros({n}, dtype)) == 0);
+      CHECK(g.version() == version + 1);
+    }
+}
+
+TEST_CASE("a step clips and zeroes by itself", "[optim][clip]") {
+  const auto run = [](auto make, bool by_itself) {
+    ParameterArena arena({{"w", Variable(randn({137}, DType::f32), true)}});
+    auto optimiser = make(arena);
+    for (uint64_t k = 1; k <= 3; ++k) {
+      arena.gradients().copy_from(randn(arena.gradients().shape(), DType::f32, k));
+      if (by_itself) {
+        optimiser.step(0.1, {.max_norm = 1, .zero_gradient = true});
+        CHECK(difference(arena.gradients(), arena.zeros()) == 0);
+      } else {
+        optimiser.step(0.1, {.gradient_scale = nn::clip_grad_norm(arena, 1).scale});
+      }
+    }
+    return arena.values();
+  };
+  const auto adam = [](ParameterArena& a) { return nn::AdamW(a); };
+  const auto sgd = [](ParameterArena& a) { return nn::Sgd(a, {.momentum = 0.9}); };
+  CHECK(difference(run(adam, true), run(adam, false)) < 1e-6);
+  CHECK(difference(run(sgd, true), run(sgd, false)) < 1e-6);
+}
+
 TEST_CASE("an optimiser resumes from its state", "[optim]") {
   const auto make = [] { return Named{{"w", Variable(randn({37}, DType::f32), true)}}; };
   ParameterArena whole(make()), resumed(make());
@@ -209,6 +271,12 @@ TEST_CASE("optimisers name the bad argument", "[optim][errors]") {
   Tensor w = randn({4}), short_one = randn({3}), none;
   CHECK_THROWS_WITH(kernels::adamw(w, short_one, w, w, none, {}),
                     "adamw: g must be (4) f64, got (3) f64");
+  CHECK_THROWS_WITH(kernels::adamw(w, w, w, w, none, {.clip = {w}}),
+                    "adamw: squared_norm must be one f64, got (4) f64");
+  CHECK_THROWS_WITH(kernels::adamw(w, w, w, w, none, {.clip = {Tensor::zeros({}, DType::f64), 0}}),
+                    "adamw: max_norm must be positive, got 0");
+  CHECK_THROWS_WITH(kernels::adamw(w, w, w, w, none, {.shadow = short_one}),
+                    "adamw: shadow must be (4) bf16, got (3) f64");
   CHECK_THROWS_WITH(kernels::adamw(w, w, w, w, none, {.step = 0}),
                     "adamw: step must be at least 1, got 0");
   CHECK_THROWS_WITH(kernels::sgd(w, w, short_one, {.momentum = 0.5}),

@@ -120,6 +120,7 @@ TEST_CASE("pool2d names the bad argument", "[pool2d][errors]") {
   CHECK_THROWS_WITH(kernels::avg_pool2d(randn({4, 4}), 2, 2), "avg_pool2d: x must be (N, H, W, C), got (4, 4)");
   CHECK_THROWS_WITH(kernels::avg_pool2d_backward(randn({1, 2, 2, 8}), {1, 4, 3, 8}, 2, 2),
                     "avg_pool2d_backward: dy must be (1, 2, 1, 8), got (1, 2, 2, 8)");
-  CHECK_THROWS_WITH(kernels::max_pool2d_backward(randn({1, 2, 1, 8}), Tensor({1, 2, 2, 8}, DType::u8), {1, 4, 3, 8}, 2, 2),
+  const Tensor index({1, 2, 2, 8}, DType::u8);
+  CHECK_THROWS_WITH(kernels::max_pool2d_backward(randn({1, 2, 1, 8}), index, {1, 4, 3, 8}, 2, 2),
                     "max_pool2d_backward: index must be (1, 2, 1, 8), got (1, 2, 2, 8)");
 }

@@ -42,7 +42,7 @@ std::vector<std::string> variants() {
 // The worst step of a recorded trajectory: each step starts from the sample before, as the
 // scheduler made it.
 double worst_step(const std::string& variant) {
-  const auto load = [&](const char* name) { return golden().load(variant + "/" + name); };
+  const auto load = [&](const char* name) { return golden().load(variant + "/" + name).to(default_device()); };
   const std::unique_ptr<Scheduler> scheduler =
       scheduler_from_json(golden().metadata().at(variant + "/config"));
   const std::vector<int64_t> timesteps = load("timesteps").to_vector<int64_t>();
@@ -119,7 +119,7 @@ TEST_CASE("scaled_linear goes by its older names too", "[scheduler][golden]") {
 }
 
 TEST_CASE("the forward process is diffusers'", "[scheduler][golden]") {
-  const auto load = [](const char* name) { return golden().load(std::string("forward/") + name); };
+  const auto load = [](const char* name) { return golden().load(std::string("forward/") + name).to(default_device()); };
   const DDPMScheduler scheduler({.beta_schedule = BetaSchedule::squaredcos_cap_v2});
   const Tensor x_t = scheduler.add_noise(load("x0"), load("noise"), load("t"));
   CHECK(relative(x_t, load("x_t")) < kGate);

@@ -55,6 +55,17 @@ TEST_CASE("softmax in f32 agrees with f64", "[softmax][agreement]") {
   }
 }
 
+TEST_CASE("softmax agrees with the CPU in double", "[softmax][device]") {
+  const auto check = [](const Shape& shape, DType dtype) {
+    CAPTURE(shape, dtype);
+    CHECK(disagreement([](const auto& v) { return softmax(v[0]); }, {randn(shape)}, dtype) < tolerance(dtype));
+  };
+  for (const DType dtype : device_types()) {
+    for (const Shape& shape : kShapes) check(shape, dtype);
+    for (const Shape& shape : {Shape{17, 40}, Shape{2, 2304}, Shape{3, 2501}}) check(shape, dtype);
+  }
+}
+
 TEST_CASE("softmax takes empty tensors and refuses scalars", "[softmax][errors]") {
   CHECK(kernels::softmax(Tensor({0, 3})).shape() == Shape{0, 3});
   CHECK(kernels::softmax(Tensor({3, 0})).shape() == Shape{3, 0});

@@ -73,6 +73,18 @@ TEST_CASE("sum and mean gradients match finite differences", "[sum][gradient]") 
     }
 }
 
+TEST_CASE("sum of a device's types agrees with the CPU", "[sum][agreement]") {
+  const Case cases[] = {{{16}, {0}, {}},         {{40000}, {0}, {}},      {{40001}, {0}, {}},    {{5, 264}, {1}, {5}},
+                        {{5, 263}, {1}, {5}},    {{3, 700, 24}, {1}, {}}, {{2, 300, 5}, {1}, {}}, {{9, 16}, {0}, {}},
+                        {{4, 40, 2056}, {1}, {}}};
+  for (const DType dtype : device_types())
+    for (const Case& c : cases) {
+      CAPTURE(dtype, c.x, c.axes);
+      const auto f = [&](const std::vector<Variable>& v) { return mean(v[0], c.axes); };
+      CHECK(disagreement(f, {randn(c.x)}, dtype) < tolerance(dtype));
+    }
+}
+
 TEST_CASE("sum over everything is a scalar that backward starts from", "[sum]") {
   const Variable x(Tensor::full({2, 3, 4}, 0.5, DType::f64), true);
   CHECK(sum(x).shape() == Shape{});

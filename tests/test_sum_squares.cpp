@@ -17,6 +17,15 @@ TEST_CASE("sum_squares of any length", "[sum_squares]") {
     }
 }
 
+TEST_CASE("sum_squares of a device's types agrees with the CPU", "[sum_squares][agreement]") {
+  for (const DType dtype : device_types())
+    for (const int64_t n : {1, 8, 33, 16384, 100003}) {
+      CAPTURE(dtype, n);
+      const Tensor x = randn({n}).to(dtype);
+      CHECK(sum_squares(x).item() == Approx(sum_squares(x.to(Device::cpu).to(DType::f64)).item()).epsilon(1e-13));
+    }
+}
+
 TEST_CASE("sum_squares loses no small values beside large ones", "[sum_squares]") {
   Tensor x = Tensor::full({1 << 20}, 1e-3);
   x.data<float>()[0] = 1e4f;

@@ -42,7 +42,7 @@ TEST_CASE("upsample_nearest gradients in f32 agree with f64", "[upsample_nearest
         tolerance(DType::f32));
 }
 
-TEST_CASE("upsample_nearest agrees with double in every type, whatever the alignment", "[upsample_nearest][agreement]") {
+TEST_CASE("upsample_nearest agrees with double in every type and alignment", "[upsample_nearest][agreement]") {
   for (const Shape& shape : {Shape{1, 1, 1, 1}, Shape{2, 3, 5, 7}, Shape{2, 3, 2, 24}, Shape{1, 7, 2, 33}})
     for (const DType dtype : device_types()) {
       CAPTURE(shape, dtype);

@@ -148,10 +148,14 @@ class Run {
   }
 
   int say_how_to_go_on() const {
-    const bool resumes = command_line().find("--resume") != std::string::npos;
+    std::string again = command_line();
+    const std::string overwrite = " --overwrite-output-dir";  // not what is wanted now
+    if (const size_t at = again.find(overwrite); at != std::string::npos)
+      again.erase(at, overwrite.size());
+    const bool resumes = again.find("--resume") != std::string::npos;
     fmt::print(
         stderr, "stopped at step {}; saved in {}. Go on with\n  {}{}\n", trainer_.steps(),
-        folder_.path().string(), command_line(),
+        folder_.path().string(), again,
         resumes ? ""
                 : fmt::format(
                       " --resume-from-checkpoint latest{}",

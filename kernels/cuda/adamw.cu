@@ -1,5 +1,5 @@
 // AdamW over a flat buffer: one kernel that reads and writes each array once. It is all memory traffic: with an average
-// and a bf16 copy 34 bytes a parameter, so whatever else has to touch these arrays in a step (clipping, the average,
+// and a bf16 copy 38 bytes a parameter, so whatever else has to touch these arrays in a step (clipping, the average,
 // the copy that the next forward pass computes with, zeroing the gradients) is done here, for the price of its own
 // bytes.
 #include "kernels/adamw.h"

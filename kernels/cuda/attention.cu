@@ -12,7 +12,8 @@ namespace {
 template <typename Method>
 struct RunningSoftmax {
   using A = typename Method::A;
-  A largest[Method::kRows], sum[Method::kRows];  // the sum is of e^(scale (score - largest)), of the thread's own columns
+  A largest[Method::kRows];  // of the whole row so far
+  A sum[Method::kRows];      // of 2^(scale (score - largest)), of the thread's own columns
 
   __device__ RunningSoftmax() {
     for (int i = 0; i < Method::kRows; ++i) largest[i] = std::numeric_limits<A>::lowest(), sum[i] = 0;
@@ -46,7 +47,8 @@ struct RunningSoftmax {
 };
 
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads) attention_forward_kernel(const AttentionForward p) {
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
+    attention_forward_kernel(const AttentionForward p) {
   using T = typename Method::T;
   using A = typename Method::A;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
@@ -93,7 +95,7 @@ __global__ void __launch_bounds__(Method::kThreads) attention_forward_kernel(con
 
 void attention_forward(const AttentionForward& p, Stream stream) {
   const int64_t d = p.C / p.heads;
-  visit_attention(p.dtype, d, heads_aligned(p.dtype, d, p.q, p.k, p.v), [&]<typename Method, int V>() {
+  visit_attention<128>(p.dtype, d, heads_aligned(p.dtype, d, p.q, p.k, p.v), [&]<typename Method, int V>() {
     constexpr size_t kBytes = 3 * Method::Tile::kBytes + Method::kScratchBytes;
     simt::launch(attention_forward_kernel<Method, V>, attention_grid<Method>(p.N * p.heads, p.T, d),
                  dim3(Method::kThreads), kBytes, stream_of(stream), p);

@@ -1,11 +1,12 @@
-// What the kernels of attention share. A block owns a tile of rows of one head (queries, or keys where their gradients are
-// computed) and goes along the other side tile by tile; what it needs of q, k, v and dy passes through shared memory, and
-// the scores of a pair of tiles exist in registers only (Dao et al. 2022, arXiv:2205.14135).
+// What the kernels of attention share. A block owns a tile of rows of one head (queries, or keys where their gradients
+// are computed) and goes along the other side tile by tile; what it needs of q, k, v and dy passes through shared
+// memory, and the scores of a pair of tiles exist in registers only (Dao et al. 2022, arXiv:2205.14135).
 //
 // The algorithms are written once, for two ways of computing, Scalar and TensorCore. Both have
 //   T, A                 the elements' type, the sums' type
 //   kTile, kWidth        a tile has kTile rows and kWidth columns; heads that are wider are walked piece by piece
 //   kThreads, kTeam      threads of a block; those that share a row: neighbours in one warp
+//   kBlocks              how many blocks a multiprocessor should have registers for
 //   Sums<COLUMNS>        a thread's part of (kTile, COLUMNS) sums: sums.at(i, j), i < kRows, j < Sums::kColumns
 //   row(i), column(j)    where that is
 //   multiply_rows        sums += a b^T, for tiles a, b
@@ -29,6 +30,7 @@ struct ScalarAttention {
   using T = T_;
   using A = Accumulator<T>;
   static constexpr int kTile = TILE, kWidth = WIDTH, kThreads = 256, kTeam = 16, kRows = TILE / 16;
+  static constexpr int kBlocks = 1;
   using Tile = SharedTile<T, Major::k, kTile, kWidth>;
   static constexpr int kPitch = kTile + kPack<A>;  // of the weights
   static constexpr int kScratchBytes = kTile * kPitch * static_cast<int>(sizeof(A));
@@ -101,6 +103,7 @@ struct TensorCoreAttention {
   using T = bfloat16;
   using A = float;
   static constexpr int kTile = 64, kWidth = WIDTH, kThreads = 128, kTeam = 4, kRows = 2;
+  static constexpr int kBlocks = WIDTH < 64 ? 3 : 2;
   using Tile = SharedTile<T, Major::k, kTile, kWidth>;
   static constexpr int kScratchBytes = 0;
 
@@ -223,8 +226,9 @@ __device__ __forceinline__ void store_rows(const HeadRows<typename Method::T>& y
     }
 }
 
-// Runs f.operator()<Method, V>() with the way of computing for heads of d columns.
-template <typename F>
+// Runs f.operator()<Method, V>() with the way of computing for heads of d columns; V elements are copied at a time.
+// WIDEST: columns of a piece on tensor cores, as registers allow.
+template <int WIDEST, typename F>
 void visit_attention(DType dtype, int64_t d, bool aligned, F&& f) {
   if (dtype == DType::f64) return f.template operator()<ScalarAttention<double, 32, 32>, 1>();
   if (dtype == DType::f32) {
@@ -236,7 +240,8 @@ void visit_attention(DType dtype, int64_t d, bool aligned, F&& f) {
   if (!aligned) return f.template operator()<TensorCoreAttention<64>, 1>();
   if (d <= 16) return f.template operator()<TensorCoreAttention<16>, 8>();
   if (d <= 32) return f.template operator()<TensorCoreAttention<32>, 8>();
-  f.template operator()<TensorCoreAttention<64>, 8>();
+  if (d <= 64) return f.template operator()<TensorCoreAttention<64>, 8>();
+  f.template operator()<TensorCoreAttention<WIDEST>, 8>();
 }
 
 // Whether heads of d columns can be copied 16 bytes at a time.

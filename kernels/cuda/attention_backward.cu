@@ -1,7 +1,7 @@
 // Attention, backward. With the weights p = e^(score - lse), score = q k^T / sqrt(d), and dp = dy v^T:
 //   delta_t = sum_s p dp,   ds = p (dp - delta) / sqrt(d),   dq = ds k,   dk = ds^T q,   dv = p^T dy
-// Three kernels, each of which computes the weights again: delta, then dq by tiles of queries, then dk and dv by tiles of
-// keys. Nothing is added up by several blocks.
+// Three kernels, each of which computes the weights again: delta, then dq by tiles of queries, then dk and dv by tiles
+// of keys. Nothing is added up by several blocks.
 #include <limits>
 
 #include "kernels/attention.h"
@@ -12,8 +12,8 @@ namespace {
 
 constexpr double kLog2e = 1.44269504088896340736;
 
-// A tile of rows of one head beside a tile of the other side: scores and dp are products of left with right rows. By
-// queries: left q, dy and right k, v; by keys: left k, v and right q, dy.
+// A tile of rows of one head beside a tile of the other side: scores and dp are products of left with right rows. Where
+// blocks own queries, left are q, dy and right k, v; where they own keys, left are k, v and right q, dy.
 template <typename Method, int V>
 struct TilePair {
   using T = typename Method::T;
@@ -27,8 +27,8 @@ struct TilePair {
   __device__ Tile x_tile() const { return tile_at<Method>(memory, 2); }
   __device__ Tile g_tile() const { return tile_at<Method>(memory, 3); }
 
-  // scores = left_x right_x^T and, if wanted, dp = left_g right_g^T, between the tiles that begin at these rows, piece by
-  // piece of the columns, piece `last` last. `again`: the same left tile as in the call before.
+  // scores = left_x right_x^T and, if wanted, dp = left_g right_g^T, between the tiles that begin at these rows. The
+  // columns are walked piece by piece, piece `last` last. `again`: the same left tile as in the call before.
   __device__ __forceinline__ void multiply(const Method& method, int64_t left, int64_t right, int last, bool again,
                                            bool want_dp, typename Method::Scores& scores,
                                            typename Method::Scores& dp) const {
@@ -86,7 +86,7 @@ __device__ __forceinline__ void load_lse2(A (&lse2)[Method::kRows], const A* lse
 
 // delta (N, heads, T)
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads)
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
     attention_delta_kernel(const AttentionBackward p, typename Method::A* __restrict__ delta) {
   using A = typename Method::A;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(Method::kThreads)
 }
 
 template <typename Method, int V>
-__global__ void __launch_bounds__(Method::kThreads)
+__global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
     attention_dq_kernel(const AttentionBackward p, const typename Method::A* __restrict__ all_delta) {
   using T = typename Method::T;
   using A = typename Method::A;
@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(Method::kThreads)
 
 void attention_backward(const AttentionBackward& p, Stream stream) {
   const int64_t d = p.C / p.heads, heads = p.N * p.heads;
-  visit_attention(p.dtype, d, heads_aligned(p.dtype, d, p.dy, p.q, p.k, p.v), [&]<typename Method, int V>() {
+  visit_attention<64>(p.dtype, d, heads_aligned(p.dtype, d, p.dy, p.q, p.k, p.v), [&]<typename Method, int V>() {
     constexpr size_t kBytes = TilePair<Method, V>::kBytes + Method::kScratchBytes;
     const dim3 threads(Method::kThreads);
     const bool want_delta = p.dq || p.dk;

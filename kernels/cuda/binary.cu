@@ -55,7 +55,10 @@ void binary_forward(const BinaryForward& p, Stream stream) {
   for (int axis = 0; axis < p.rank; ++axis) n *= p.extent[axis];
   visit<float, double, bfloat16>(p.dtype, name_of(p.op), [&]<typename T>() {
     visit_op(p.op, [&]<typename Op>() {
-      Forward<Op, T> body{static_cast<const T*>(p.a), static_cast<const T*>(p.b), static_cast<T*>(p.y), p.rank, {}, {}, {}};
+      Forward<Op, T> body{
+          .a = static_cast<const T*>(p.a), .b = static_cast<const T*>(p.b), .y = static_cast<T*>(p.y),
+          .rank = p.rank, .extent = {}, .a_stride = {}, .b_stride = {},
+      };
       for (int axis = 0; axis < p.rank; ++axis) {
         body.extent[axis] = Divisor(p.extent[axis]);
         body.a_stride[axis] = p.a_stride[axis];

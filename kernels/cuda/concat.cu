@@ -8,9 +8,9 @@ namespace {
 
 template <typename Unit>
 struct CopyRows {
-  const Unit* x;          // (rows, x_row), from its first column on
-  Unit* y;                // (rows, y_row)
-  int64_t x_row, y_row;   // units
+  const Unit* x;         // (rows, x_row), from the first column that is copied on
+  Unit* y;               // (rows, y_row), likewise
+  int64_t x_row, y_row;  // units
   Divisor width;
 
   __device__ void operator()(int64_t i) const {

@@ -17,7 +17,8 @@ void depthwise_forward(const Conv2dForward& p, Stream stream);
 void depthwise_backward_input(const Conv2dBackwardInput& p, Stream stream);
 void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream);
 
-// conv2d_forward.cu, conv2d_backward_*.cu: as products of matrices, for one group, f32 and bf16. What multiplies the tiles:
+// conv2d_forward.cu, conv2d_backward_*.cu: as products of matrices, for one group, f32 and bf16; and what multiplies
+// their tiles.
 enum class Arithmetic {
   scalar,       // f32 only
   tensor_core,  // bf16, or f32 rounded to tf32

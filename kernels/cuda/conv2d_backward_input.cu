@@ -1,5 +1,5 @@
-// Gradient of the input as a product of matrices: dx (pixels, C) = gradients seen (pixels, taps*O) weight (taps*O, C). It
-// is a correlation of dy with the weights turned round; behind a stride, one for each phase.
+// Gradient of the input as a product of matrices: dx (pixels, C) = gradients seen (pixels, taps*O) weight (taps*O, C).
+// It is a correlation of dy with the weights turned round; behind a stride, one for each phase.
 #include "kernels/cuda/conv2d.cuh"
 #include "kernels/cuda/conv2d_gemm.cuh"
 
@@ -20,36 +20,45 @@ struct Phase {
   }
 };
 
-// The weights that a phase sees, from the last tap to the first, as the source of mn-major tiles: rows are (r, s, output
-// channel), columns input channels.
+// How far apart a phase's weights are: from a row of the kernel, a column, an output channel to the next one.
+struct WeightSteps {
+  int row, column, channel;
+};
+
+// The weights that a phase sees, from the last tap to the first, as the source of mn-major tiles: rows are (r, s,
+// output channel), columns input channels.
 template <typename T, typename Tile, int VECTOR, int THREADS>
 struct TurnedWeights {
   static constexpr int kVector = VECTOR;
   using MyShare = Share<Tile, VECTOR, THREADS>;
 
-  const T* origin;  // (O, KH, KW, C), of the last tap and the tile's first column
-  Digits k;
-  int taps;  // down the kernel; none if the column is outside
-  int row_step, column_step, channel_step;
+  const T* origin;  // (O, KH, KW, C)
+  int first;        // the last tap of the column
+  Digits k;         // far behind the last tap if the column is outside
+  int taps;         // down the kernel
+  WeightSteps step;
 
-  __device__ TurnedWeights(const T* origin, const Window& seen, int extent, int row_step, int column_step,
-                           int channel_step)
-      : origin(origin + MyShare().column), k(MyShare().row, seen.KW, seen.C),
-        taps(MyShare().column < extent ? seen.KH : 0), row_step(row_step), column_step(column_step),
-        channel_step(channel_step) {}
+  // `last`: where the last tap of the tile's first column is.
+  __device__ TurnedWeights(const T* weight, int last, const Window& seen, int extent, const WeightSteps& step)
+      : origin(weight), first(last + MyShare().column), k(MyShare().row, seen.KW, seen.C), taps(seen.KH),
+        step(step) {
+    if (MyShare().column >= extent) k.high = 1 << 30;
+  }
   __device__ const T* at(int) const {
-    return k.high < taps ? origin + (k.low * channel_step - k.high * row_step - k.middle * column_step) : nullptr;
+    const int here = first + k.low * step.channel - k.high * step.row - k.middle * step.column;
+    return k.high < taps ? origin + here : nullptr;
   }
   __device__ void next_row() { k.advance(MyShare::kStep); }
   __device__ void next_tile() {}
 };
 
-// Grid (pixels and channels, phases).
+// Grid (pixels and channels, phases). Two walks along taps take more registers than kMinBlocks would leave.
 template <typename Product, int VECTOR>
 __global__ void __launch_bounds__(Product::Tile::kThreads)
     conv2d_backward_input_kernel(const typename Product::Tile::T* __restrict__ dy,
                                  const typename Product::Tile::T* __restrict__ weight,
-                                 StorePixels<typename Product::Tile::T> store, Window window, int64_t images) {
+                                 StorePixels<typename Product::Tile::T> store, Window window, WeightSteps step,
+                                 int64_t images) {
   using Tile = typename Product::Tile;
   using T = typename Tile::T;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
@@ -59,12 +68,13 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
   const Phase rows(phase / stride, stride, window.top, window.KH, window.H);
   const Phase columns(phase % stride, stride, window.left, window.KW, window.W);
   const int pixels = rows.count * columns.count;  // of an image that are of this phase
-  const int64_t tiles_n = divide_up(C, Tile::N), m0 = blockIdx.x / tiles_n * Tile::M;
+  const int tile = static_cast<int>(blockIdx.x), tiles_n = static_cast<int>(divide_up(C, Tile::N));
+  const int64_t m0 = int64_t{tile / tiles_n} * Tile::M;
   if (m0 >= images * pixels) return;
   const Window seen{.H = window.HO, .W = window.WO, .C = O, .O = C, .KH = rows.taps,
                     .KW = columns.taps > 0 ? columns.taps : 1,
                     .HO = rows.count, .WO = columns.count, .stride = 1, .top = rows.shift, .left = columns.shift};
-  store.n0 = blockIdx.x % tiles_n * Tile::N;
+  store.n0 = tile % tiles_n * Tile::N;
   store.rows = outputs;
   const int row = static_cast<int>(threadIdx.x);
   if (row < Tile::M) {
@@ -72,14 +82,14 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
     const int pixel = static_cast<int>(m0 + row - image * pixels);
     const int u = pixel / columns.count, v = pixel % columns.count;
     const int64_t at = (image * window.H + rows.start + stride * u) * window.W + columns.start + stride * v;
-    inputs[row] = input_row(dy, seen, image, u, v, image < images);
+    const InputRow<T> input = input_row(dy, seen, image, u, v, image < images);
+    inputs[row] = input;
     outputs[row] = {image < images ? at : -1, image};
   }
   __syncthreads();
-  const int n0 = static_cast<int>(store.n0), tap = rows.last_tap * window.KW + columns.last_tap;
+  const int n0 = store.n0, tap = rows.last_tap * window.KW + columns.last_tap;
   PixelRows<T, typename Product::ATile, VECTOR, Tile::kThreads> a(dy, inputs, seen);
-  TurnedWeights<T, typename Product::BTile, VECTOR, Tile::kThreads> b(
-      weight + tap * C + n0, seen, C - n0, stride * window.KW * C, stride * C, window.KH * window.KW * C);
+  TurnedWeights<T, typename Product::BTile, VECTOR, Tile::kThreads> b(weight, tap * C + n0, seen, C - n0, step);
   const int steps = static_cast<int>(divide_up(int64_t{rows.taps} * columns.taps * O, Tile::K));
   multiply_tiles<Product>(a, b, steps, memory, store);
 }
@@ -98,8 +108,10 @@ void gemm_backward_input(const Conv2dBackwardInput& p, Arithmetic arithmetic, St
     const T *dy = static_cast<const T*>(p.dy), *weight = static_cast<const T*>(p.weight);
     const Conv2dShape& s = p.shape;
     const Window window = window_of(s);
+    const WeightSteps step{.row = window.stride * window.KW * window.C, .column = window.stride * window.C,
+                           .channel = window.KH * window.KW * window.C};
     const StorePixels<T> store{.rows = nullptr, .bias = nullptr, .channel_bias = nullptr, .residual = nullptr,
-                               .y = static_cast<T*>(p.dx), .O = s.C, .n0 = 0,
+                               .y = static_cast<T*>(p.dx), .O = window.C, .n0 = 0,
                                .packed = pack_width<T>(s.C, static_cast<T*>(p.dx)) > 1};
     const int64_t pixels = s.N * divide_up(s.H, s.stride) * divide_up(s.W, s.stride);  // of the largest phase
     const bool vectors = pack_width<T>(s.C, weight) > 1 && pack_width<T>(s.O, dy) > 1;
@@ -107,7 +119,7 @@ void gemm_backward_input(const Conv2dBackwardInput& p, Arithmetic arithmetic, St
       const int64_t blocks = divide_up(pixels, Product::Tile::M) * divide_up(s.C, Product::Tile::N);
       const dim3 grid(grid_of(blocks).x, static_cast<unsigned>(s.stride * s.stride));
       simt::launch(conv2d_backward_input_kernel<Product, VECTOR>, grid, dim3(Product::Tile::kThreads),
-                   kTileBytes<Product>, stream_of(stream), dy, weight, store, window, s.N);
+                   kTileBytes<Product>, stream_of(stream), dy, weight, store, window, step, s.N);
     };
     visit_product<T, Make>(arithmetic, pixels * s.stride * s.stride, s.C, vectors, launch);
   });

@@ -1,6 +1,6 @@
-// Gradient of the weights as a product of matrices: dweight (O, KH*KW*C) = dy^T (O, pixels) inputs seen (pixels, KH*KW*C).
-// The result is small and the sums are long, so the pixels are shared out among many blocks ("split-K"), and a second
-// kernel adds up what they found, always in the same order.
+// Gradient of the weights as a product of matrices: dweight (O, KH*KW*C) is dy^T (O, pixels) times the inputs seen
+// (pixels, KH*KW*C). The result is small and the sums are long, so the pixels are shared out among many blocks
+// ("split-K"), and a second kernel adds up what they found, always in the same order.
 #include "kernels/cuda/conv2d.cuh"
 #include "kernels/cuda/conv2d_gemm.cuh"
 #include "kernels/cuda/device/sum_parts.cuh"
@@ -10,7 +10,7 @@ namespace {
 
 // Grid (tiles, parts of the pixels).
 template <typename Product, int VECTOR>
-__global__ void __launch_bounds__(Product::Tile::kThreads)
+__global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
     conv2d_backward_weight_kernel(const typename Product::Tile::T* __restrict__ dy,
                                   const typename Product::Tile::T* __restrict__ x, float* __restrict__ partial,
                                   Window window, int64_t pixels, int64_t pixels_per_part) {
@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
   using T = typename Tile::T;
   SIMT_DYNAMIC_SHARED(unsigned char, memory);
   const int N = window.KH * window.KW * window.C, tiles_n = static_cast<int>(divide_up(N, Tile::N));
-  const int m0 = static_cast<int>(blockIdx.x) / tiles_n * Tile::M, n0 = static_cast<int>(blockIdx.x) % tiles_n * Tile::N;
+  const int tile = static_cast<int>(blockIdx.x), m0 = tile / tiles_n * Tile::M, n0 = tile % tiles_n * Tile::N;
   const int64_t begin = blockIdx.y * pixels_per_part;
   const int64_t end = begin + pixels_per_part < pixels ? begin + pixels_per_part : pixels;
   MatrixColumns<T, typename Product::ATile, VECTOR, Tile::kThreads> a(dy + m0, window.O, window.O - m0, begin, end);

@@ -97,7 +97,8 @@ __global__ void __launch_bounds__(kThreads)
       for (int t = w % stride; t < KW && t <= w; t += stride) {
         const int i = (h - r) / stride, j = (w - t) / stride;
         if (i < s.HO && j < s.WO)
-          multiply_add<N>(sum, dy + ((n * s.HO + i) * s.WO + j) * s.C + c, weights + ((r * KW + t) * kLanes + lane) * N);
+          multiply_add<N>(sum, dy + ((n * s.HO + i) * s.WO + j) * s.C + c,
+                          weights + ((r * KW + t) * kLanes + lane) * N);
       }
     store_sum(dx + pixel * s.C + c, sum);
   }
@@ -188,7 +189,8 @@ void depthwise_backward_input(const Conv2dBackwardInput& p, Stream stream) {
 void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
   const Conv2dShape& s = p.shape;
   const int64_t taps = s.KH * s.KW, size = s.C * taps, pixels = s.N * s.HO * s.WO;
-  const int64_t per_part = divide_up(pixels, std::clamp<int64_t>((1 << 20) / size, 1, std::min<int64_t>(divide_up(pixels, 512), 65535)));
+  const int64_t most_parts = std::min<int64_t>(divide_up(pixels, 512), 65535);
+  const int64_t per_part = divide_up(pixels, std::clamp<int64_t>((1 << 20) / size, 1, most_parts));
   const int64_t parts = divide_up(pixels, per_part);
   visit<float, double, bfloat16>(p.dtype, "conv2d_backward_weight", [&]<typename T>() {
     const T *dy = static_cast<const T*>(p.dy), *x = static_cast<const T*>(p.x);

@@ -6,7 +6,7 @@ namespace imago::kernels::IMAGO_BACKEND::conv2d {
 namespace {
 
 template <typename Product, int VECTOR>
-__global__ void __launch_bounds__(Product::Tile::kThreads)
+__global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
     conv2d_forward_kernel(const typename Product::Tile::T* __restrict__ x,
                           const typename Product::Tile::T* __restrict__ weight,
                           StorePixels<typename Product::Tile::T> store, Window window, int64_t images) {
@@ -16,21 +16,22 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
   SIMT_SHARED(InputRow<T>, inputs, [Tile::M]);
   SIMT_SHARED(OutputRow, outputs, [Tile::M]);
   // Blocks that share pixels run at the same time.
-  const int64_t tiles_n = divide_up(store.O, Tile::N);
-  const int64_t m0 = blockIdx.x / tiles_n * Tile::M;
-  store.n0 = blockIdx.x % tiles_n * Tile::N;
+  const int tile = static_cast<int>(blockIdx.x), tiles_n = static_cast<int>(divide_up(window.O, Tile::N));
+  const int64_t m0 = int64_t{tile / tiles_n} * Tile::M;
+  store.n0 = tile % tiles_n * Tile::N;
   store.rows = outputs;
   const int row = static_cast<int>(threadIdx.x);
   if (row < Tile::M) {
     const int64_t m = m0 + row, image = m / (window.HO * window.WO);
     const int pixel = static_cast<int>(m - image * (window.HO * window.WO));
-    inputs[row] = input_row(x, window, image, pixel / window.WO, pixel % window.WO, image < images);
+    const InputRow<T> input = input_row(x, window, image, pixel / window.WO, pixel % window.WO, image < images);
+    inputs[row] = input;
     outputs[row] = {image < images ? m : -1, image};
   }
   __syncthreads();
   const int64_t K = int64_t{window.KH} * window.KW * window.C;
   PixelRows<T, typename Product::ATile, VECTOR, Tile::kThreads> a(x, inputs, window);
-  MatrixRows<T, typename Product::BTile, VECTOR, Tile::kThreads> b(weight + store.n0 * K, K, store.O - store.n0, 0, K);
+  MatrixRows<T, typename Product::BTile, VECTOR, Tile::kThreads> b(weight + store.n0 * K, K, window.O - store.n0, 0, K);
   multiply_tiles<Product>(a, b, static_cast<int>(divide_up(K, Tile::K)), memory, store);
 }
 
@@ -49,7 +50,7 @@ void gemm_forward(const Conv2dForward& p, Arithmetic arithmetic, Stream stream) 
     const Window window = window_of(p.shape);
     const StorePixels<T> store{
         .rows = nullptr, .bias = in(p.bias), .channel_bias = in(p.channel_bias), .residual = in(p.residual),
-        .y = static_cast<T*>(p.y), .O = p.shape.O, .n0 = 0,
+        .y = static_cast<T*>(p.y), .O = window.O, .n0 = 0,
         .packed = pack_width<T>(p.shape.O, in(p.bias), in(p.channel_bias), in(p.residual), in(p.y)) > 1,
     };
     const int64_t pixels = p.shape.N * p.shape.HO * p.shape.WO;

@@ -1,5 +1,5 @@
-// Convolution as a product of matrices one of which is never written ("implicit GEMM"): its rows are pixels, its columns
-// the inputs that a pixel sees, and the sources below find an element's place in the image while tiles are copied.
+// Convolution as a product of matrices one of which is never written ("implicit GEMM"): its rows are pixels, its
+// columns the inputs that a pixel sees, and the sources below find an element in the image while tiles are copied.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ namespace imago::kernels::IMAGO_BACKEND::conv2d {
 
 // A correlation: output (i, j) sees the inputs (i*stride + r - top, j*stride + s - left), r < KH, s < KW.
 struct Window {
-  int H, W, C;    // of the input
+  int H, W, C;  // of the input
   int O, KH, KW;
-  int HO, WO;     // of the output
+  int HO, WO;  // of the output
   int stride, top, left;
 };
 
@@ -99,12 +99,12 @@ struct PixelColumns {
   Window window;
   Digits tap;    // of the thread's column
   Digits pixel;  // image, row, column
-  int64_t left;  // pixels from here on; none if the column is outside
+  int left;      // pixels from here on; none if the column is outside
 
   __device__ PixelColumns(const T* x, const Window& window, int n0, int64_t k, int64_t k_end)
       : origin(x), window(window), tap(n0 + MyShare().column, window.KW, window.C),
         pixel(k + MyShare().row, window.HO, window.WO),
-        left(tap.high < window.KH ? k_end - k - MyShare().row : 0) {}
+        left(tap.high < window.KH ? static_cast<int>(k_end - k) - MyShare().row : 0) {}
   __device__ const T* at(int) const {
     const int h = pixel.middle * window.stride + tap.high - window.top;
     const int w = pixel.low * window.stride + tap.middle - window.left;
@@ -126,16 +126,16 @@ template <typename T>
 struct StorePixels {
   static constexpr int kVector = kPack<T>;
 
-  const OutputRow* rows;                       // in shared memory
-  const T *bias, *channel_bias, *residual;     // (O)  (images, O)  (pixels, O); null where absent
-  T* y;                                        // (pixels, O)
-  int64_t O, n0;                               // n0: the tile's first channel
-  bool packed;                                 // whether kVector channels can be moved at a time
+  const OutputRow* rows;                    // in shared memory
+  const T *bias, *channel_bias, *residual;  // (O)  (images, O)  (pixels, O); null where absent
+  T* y;                                     // (pixels, O)
+  int O, n0;                                // n0: the tile's first channel
+  bool packed;                              // whether kVector channels can be moved at a time
 
   template <int N>
   __device__ __forceinline__ void put(int m, int n, const float* v) const {
     const OutputRow row = rows[m];
-    const int64_t o = n0 + n;
+    const int o = n0 + n;
     if (row.pixel < 0 || o >= O) return;
     if (N > 1 && packed) return write<N>(row, o, v);
 #pragma unroll
@@ -145,7 +145,7 @@ struct StorePixels {
 
  private:
   template <int N>
-  __device__ __forceinline__ void write(const OutputRow& row, int64_t o, const float* v) const {
+  __device__ __forceinline__ void write(const OutputRow& row, int o, const float* v) const {
     float sum[N];
 #pragma unroll
     for (int k = 0; k < N; ++k) sum[k] = v[k];
@@ -167,12 +167,12 @@ struct StorePixels {
 
 // ---- which kernel ----
 
-// A block for each multiprocessor of a large GPU: with fewer, smaller tiles are faster.
-inline constexpr int64_t kBlocksWanted = 132;
+// About a block for each of an H200's 132 multiprocessors: with fewer, smaller tiles are faster.
+inline constexpr int64_t kBlocksWanted = 128;
 
-// Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>, by
-// tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if `vectors`.
-// `split`: K is shared out until there are blocks enough.
+// Runs f.operator()<Product, VECTOR>() with the way to compute C (M, N): Make::Scalar<Tile> or Make::TensorCore<Tile>,
+// by tiles of a size that keeps the GPU busy; VECTOR elements of the operands are moved at a time, 16 bytes if
+// `vectors`. `split`: K is shared out until there are blocks enough.
 template <typename T, typename Make, typename F>
 void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&& f, bool split = false) {
   constexpr int V = kPack<T>;
@@ -180,13 +180,14 @@ void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&
     if (split) return M >= tile_m && N >= tile_n;
     return divide_up(M, tile_m) * divide_up(N, tile_n) >= kBlocksWanted;
   };
+  const bool wide = 2 * divide_up(N, 128) == divide_up(N, 64);  // tiles of 128 fit as well as those of 64
   if constexpr (dtype_of<T> == DType::f32) {
     const auto scalar = [&]<typename Tile, int VECTOR>() {
       f.template operator()<typename Make::template Scalar<Tile>, VECTOR>();
     };
     if (arithmetic == Arithmetic::scalar) {
       if (!vectors) return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
-      if (enough(128, 128)) return scalar.template operator()<TileShape<T, 128, 128, 4, 2, 2>, V>();
+      if (wide && enough(128, 128)) return scalar.template operator()<TileShape<T, 128, 128, 4, 2, 2>, V>();
       return scalar.template operator()<TileShape<T, 64, 64, 2, 2, 2>, V>();
     }
   }
@@ -196,7 +197,7 @@ void visit_product(Arithmetic arithmetic, int64_t M, int64_t N, bool vectors, F&
   if (!vectors) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, 1>();
   if (arithmetic == Arithmetic::tensor_core) return tensor.template operator()<TileShape<T, 64, 64, 2, 2, 1>, V>();
   if (N <= 32) return tensor.template operator()<TileShape<T, 128, 32, 4, 1, 3>, V>();
-  if (N > 64 && enough(128, 128)) return tensor.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
+  if (wide && enough(128, 128)) return tensor.template operator()<TileShape<T, 128, 128, 2, 4, 3>, V>();
   if (enough(128, 64)) return tensor.template operator()<TileShape<T, 128, 64, 2, 2, 3>, V>();
   tensor.template operator()<TileShape<T, 64, 64, 2, 2, 3>, V>();
 }

@@ -1,5 +1,7 @@
+// A table of vectors: lookups, and the gradients that several of them may share.
 #include "kernels/embedding.h"
 
+#include "kernels/cuda/device/divide.cuh"
 #include "kernels/cuda/device/elementwise.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 
@@ -13,9 +15,11 @@ struct Lookup {
   const T* weight;  // (V, C)
   T* y;             // (M, C)
   int64_t C;
+  Divisor packs;  // of a row
 
   __device__ void operator()(int64_t i) const {
-    const int64_t packs = C / N, row = i / packs, c = i % packs * N;
+    const auto [row, pack] = packs.divide(i);
+    const int64_t c = pack * N;
     store_pack(y + row * C + c, load_pack<N>(weight + int64_t{ids[row]} * C + c));
   }
 };
@@ -60,7 +64,7 @@ void embedding_forward(const EmbeddingForward& p, Stream stream) {
       const T* weight = static_cast<const T*>(p.weight);
       T* y = static_cast<T*>(p.y);
       visit_pack<T>(pack_width<T>(p.C, weight, y), [&]<int N>() {
-        const Lookup<N, T, Id> body{static_cast<const Id*>(p.ids), weight, y, p.C};
+        const Lookup<N, T, Id> body{static_cast<const Id*>(p.ids), weight, y, p.C, Divisor(p.C / N)};
         for_each(p.M * (p.C / N), stream, body);
       });
     });

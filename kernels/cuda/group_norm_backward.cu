@@ -44,7 +44,8 @@ struct Sums {
   template <int N>
   __device__ Pixel<T, N> column(int64_t n, int64_t c) const { return {p, n, c}; }
   template <int N>
-  __device__ __forceinline__ void add(const Pixel<T, N>& pixel, int64_t n, int64_t s, int64_t c, A (&sums)[2][N]) const {
+  __device__ __forceinline__ void add(const Pixel<T, N>& pixel, int64_t n, int64_t s, int64_t c,
+                                      A (&sums)[2][N]) const {
     const int64_t at = (n * p.S + s) * p.C + c;
     pixel.visit(static_cast<const T*>(p.dy) + at, static_cast<const T*>(p.x) + at, [&](int k, A dz, A xhat) {
       sums[0][k] += dz;
@@ -79,8 +80,9 @@ __device__ __forceinline__ void input_gradient(const GroupNormBackward& p, const
   const auto mean_g = load_groups<N>(means + task.a * 2 * p.G, 2, task.c, per_group);
   const auto mean_gx = load_groups<N>(means + task.a * 2 * p.G + 1, 2, task.c, per_group);
   const int64_t first = (task.a * plan.R + task.begin) * plan.C + task.c;
-  const T *dy = static_cast<const T*>(p.dy) + first, *x = static_cast<const T*>(p.x) + first;
-  T* dx = static_cast<T*>(p.dx) + first;
+  const T* __restrict__ dy = static_cast<const T*>(p.dy) + first;
+  const T* __restrict__ x = static_cast<const T*>(p.x) + first;
+  T* __restrict__ dx = static_cast<T*>(p.dx) + first;
   const int rows = static_cast<int>(task.end - task.begin);
 #pragma unroll 2
   for (int r = task.y; r < rows; r += plan.down) {

@@ -5,30 +5,33 @@
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
 
-// ---- naive: a block for each group of each sample; three times through its memory, an element at a time ----
+// ---- naive: a block for each group of each sample; three times through its memory, a value at a time ----
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads) group_norm_naive_kernel(GroupNormForward p) {
   using A = Accumulator<T>;
   SIMT_SHARED(A, scratch, [kWarp]);
-  const int64_t n = int64_t{blockIdx.x} / p.G, per_group = p.C / p.G;
-  const int64_t first = (int64_t{blockIdx.x} - n * p.G) * per_group, count = p.S * per_group;
+  const int n = static_cast<int>(blockIdx.x / p.G), g = static_cast<int>(blockIdx.x % p.G);
+  const int per_group = static_cast<int>(p.C / p.G), first = g * per_group;
   const T *x = static_cast<const T*>(p.x) + n * p.S * p.C + first, *weight = static_cast<const T*>(p.weight) + first;
   const T* bias = static_cast<const T*>(p.bias) + first;
   T* y = static_cast<T*>(p.y) + n * p.S * p.C + first;
+  const A count = static_cast<A>(p.S * per_group);
   A sum = 0, square = 0;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) sum += A(x[i / per_group * p.C + i % per_group]);
-  const A mean = block_reduce(sum, scratch) / static_cast<A>(count);
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) {
-    const A d = A(x[i / per_group * p.C + i % per_group]) - mean;
-    square += d * d;
-  }
-  const A rstd = A(1) / std::sqrt(block_reduce(square, scratch) / static_cast<A>(count) + static_cast<A>(p.eps));
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) {
-    const int64_t c = i % per_group, at = i / per_group * p.C + c;
-    const A z = (A(x[at]) - mean) * rstd * A(weight[c]) + A(bias[c]);
-    y[at] = T(p.activation == Activation::silu ? fast_silu(z) : z);
-  }
+  for (int64_t s = threadIdx.x; s < p.S; s += kThreads)
+    for (int c = 0; c < per_group; ++c) sum += A(x[s * p.C + c]);
+  const A mean = block_reduce(sum, scratch) / count;
+  for (int64_t s = threadIdx.x; s < p.S; s += kThreads)
+    for (int c = 0; c < per_group; ++c) {
+      const A d = A(x[s * p.C + c]) - mean;
+      square += d * d;
+    }
+  const A rstd = A(1) / std::sqrt(block_reduce(square, scratch) / count + static_cast<A>(p.eps));
+  for (int64_t s = threadIdx.x; s < p.S; s += kThreads)
+    for (int c = 0; c < per_group; ++c) {
+      const A z = (A(x[s * p.C + c]) - mean) * rstd * A(weight[c]) + A(bias[c]);
+      y[s * p.C + c] = T(p.activation == Activation::silu ? fast_silu(z) : z);
+    }
   if (threadIdx.x == 0) {
     static_cast<A*>(p.mean)[blockIdx.x] = mean;
     static_cast<A*>(p.rstd)[blockIdx.x] = rstd;
@@ -48,7 +51,7 @@ __device__ __forceinline__ void channel_moments(const T* x, const ColumnPlan& pl
   SIMT_SHARED(A, means, [kThreads * N]);
   SIMT_SHARED(A, squares, [kThreads * N]);
   const int rows = static_cast<int>(task.end - task.begin), columns = plan.across * N;
-  const auto rows_of = [&](int y) { return (rows - y + plan.down - 1) / plan.down; };  // of the threads (., y); may be < 0
+  const auto rows_of = [&](int y) { return (rows - y + plan.down - 1) / plan.down; };  // of threads (., y), y < rows
   if (!task.idle && task.y < rows) {
     x += (task.a * plan.R + task.begin + task.y) * plan.C + task.c;
     const Channels<A, N> pivot = load_channels<N>(x);
@@ -99,8 +102,8 @@ __device__ __forceinline__ void normalise(const GroupNormForward& p, const Colum
   const auto bias = load_channels<N>(static_cast<const T*>(p.bias) + task.c);
   for (int k = 0; k < N; ++k) scale.v[k] *= weight.v[k];
   const int64_t first = (task.a * plan.R + task.begin) * plan.C + task.c;
-  const T* x = static_cast<const T*>(p.x) + first;
-  T* y = static_cast<T*>(p.y) + first;
+  const T* __restrict__ x = static_cast<const T*>(p.x) + first;
+  T* __restrict__ y = static_cast<T*>(p.y) + first;
   const int rows = static_cast<int>(task.end - task.begin);
   const auto for_all_rows = [&](auto activation) {
 #pragma unroll 4

@@ -1,5 +1,6 @@
 // Matrix products on the FFMA units: tiles of both operands go through shared memory, and each of 16 x 16 threads keeps
 // R x R outputs in registers. While a step is computed the next one is on its way from memory.
+#include "kernels/cuda/device/sum_parts.cuh"
 #include "kernels/cuda/matmul.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND {
@@ -8,7 +9,7 @@ namespace {
 constexpr int kInner = 16;  // k of one step
 constexpr int kGroup = 4;   // neighbouring elements that a thread moves and computes together
 
-// op(x) of one product, as (rows, K): b is seen transposed. Where k_runs, neighbours in memory differ in k, else in row.
+// op(x) of one product, as (rows, K): b is seen transposed. Neighbours in memory differ in k where k_runs, else in row.
 template <typename T>
 struct Operand {
   const T* x;
@@ -31,9 +32,7 @@ template <typename T>
 struct ExactMatmul {
   Operand<T> a, b;  // (M, K)  (N, K)
   int64_t a_step, b_step;
-  const T* bias;
-  T* c;
-  Accumulator<T>* partial;  // (products, parts, M, N), or null where there is one part
+  MatmulStore<T> store;
   MatmulPlan plan;
 };
 
@@ -93,7 +92,7 @@ __global__ void __launch_bounds__(kThreads) matmul_exact_kernel(const ExactMatmu
   SIMT_SHARED(A, b_tile, [2][kInner][kSize + kGroup]);
   const MatmulTask task(p.plan);
   const int tx = static_cast<int>(threadIdx.x) % 16, ty = static_cast<int>(threadIdx.x) / 16;
-  const int64_t row = task.row * kSize, col = task.col * kSize, M = p.a.rows, N = p.b.rows;
+  const MatmulStore<T> store = p.store.at(task, kSize, kSize);
 
   Slab<T, kSize> a, b;
   const auto fetch = [&](int64_t step) {
@@ -101,8 +100,8 @@ __global__ void __launch_bounds__(kThreads) matmul_exact_kernel(const ExactMatmu
     Operand<T> from_a = p.a, from_b = p.b;
     from_a.x += term * p.a_step;
     from_b.x += term * p.b_step;
-    a.fetch(from_a, row, k);
-    b.fetch(from_b, col, k);
+    a.fetch(from_a, store.row, k);
+    b.fetch(from_b, store.col, k);
   };
   A sum[R][R] = {};
   if (task.first_step < task.last_step) fetch(task.first_step);
@@ -124,16 +123,11 @@ __global__ void __launch_bounds__(kThreads) matmul_exact_kernel(const ExactMatmu
     }
   }
 
-  const int64_t matrix = (p.partial ? task.product * p.plan.parts + task.part : task.product) * M;
+  constexpr int kWidth = kPack<T> < kGroup ? kPack<T> : kGroup;
 #pragma unroll
   for (int i = 0; i < R; ++i)
 #pragma unroll
-    for (int j = 0; j < R; ++j) {
-      const int64_t m = row + position<R>(ty, i), n = col + position<R>(tx, j), at = (matrix + m) * N + n;
-      if (m >= M || n >= N) continue;
-      if (p.partial) p.partial[at] = sum[i][j];
-      else p.c[at] = T(sum[i][j] + (p.bias ? A(p.bias[n]) : A(0)));
-    }
+    for (int j = 0; j < R; j += kWidth) store.template put<kWidth>(position<R>(ty, i), position<R>(tx, j), &sum[i][j]);
 }
 
 template <typename T>
@@ -146,19 +140,17 @@ Operand<T> operand(const void* x, int64_t rows, int64_t K, bool k_runs, int64_t 
 template <typename T, int R>
 void launch(const Matmul& p, Stream stream) {
   const MatmulPlan plan = plan_matmul(p, 16 * R, 16 * R, kInner);
-  const Workspace<Accumulator<T>> parts(plan.parts > 1 ? plan.products * plan.parts * p.M * p.N : 0);
+  const Workspace<Accumulator<T>> partial(partial_size(p, plan));
   const ExactMatmul<T> body{
       .a = operand<T>(p.a, p.M, p.K, !p.transpose_a, p.a_step),
       .b = operand<T>(p.b, p.N, p.K, p.transpose_b, p.b_step),
       .a_step = p.a_step,
       .b_step = p.b_step,
-      .bias = static_cast<const T*>(p.bias),
-      .c = static_cast<T*>(p.c),
-      .partial = plan.parts > 1 ? parts.data() : nullptr,
+      .store = matmul_store<T>(p, plan, partial.data()),
       .plan = plan,
   };
   simt::launch(matmul_exact_kernel<T, R>, grid_of(plan.blocks()), dim3(kThreads), 0, stream_of(stream), body);
-  if (plan.parts > 1) add_matmul_parts<T>(p, plan, parts.data(), stream);
+  if (plan.parts > 1) sum_parts(partial.data(), static_cast<T*>(p.c), plan.parts, plan.products * p.M * p.N, stream);
 }
 
 }  // namespace

@@ -24,14 +24,15 @@ struct FromBytes {
     const int64_t m = rows[n], step = t[n];
     const bool mirror = flip && uniform_at(flips, static_cast<uint64_t>(m)) < 0.5f;
     Pack<A, N> x0;
+#pragma unroll
     for (int k = 0; k < N; ++k) x0.v[k] = A(symmetric_pixel(byte_at(m, i + k, mirror)));
     out.write(n * E + i, A(alpha[step]), A(sigma[step]), x0, z);
   }
 
   // Element i of padded image m.
   __device__ __forceinline__ uint8_t byte_at(int64_t m, int64_t i, bool mirror) const {
-    const auto [pixel, c] = by_C.divide(i);
-    const auto [line, column] = out_W.divide(pixel);
+    const auto [pixel, c] = by_C.divide_small(i);
+    const auto [line, column] = out_W.divide_small(pixel);
     const int64_t y = line - top, x = column - left;
     if (y < 0 || y >= H || x < 0 || x >= W) return 0;
     return images[((m * H + y) * W + (mirror ? W - 1 - x : x)) * C + c];

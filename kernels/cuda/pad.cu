@@ -8,9 +8,9 @@ namespace {
 
 template <typename Unit>
 struct Forward {
-  const Unit* x;               // (N, H, row)
-  Unit* y;                     // (N, HO, out_row)
-  int64_t H, row, top, left;   // row and left in units
+  const Unit* x;              // (N, H, row)
+  Unit* y;                    // (N, HO, out_row)
+  int64_t H, row, top, left;  // row and left in units
   Divisor HO, out_row;
 
   __device__ void operator()(int64_t i) const {

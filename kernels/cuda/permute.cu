@@ -1,6 +1,6 @@
-// Axes in another order. Two axes matter: the last one of y, and the one that is contiguous in x. If they differ and are
-// long, it is many transposes of a matrix over these two axes, by way of tiles in shared memory; otherwise one thread
-// fetches each unit of y.
+// Axes in another order. Two axes matter: the last one of y, and the one that is contiguous in x. If they differ and
+// are long, it is many transposes of a matrix over these two axes, by way of tiles in shared memory; otherwise one
+// thread fetches each unit of y.
 #include "kernels/permute.h"
 
 #include "kernels/cuda/device/copy.cuh"
@@ -9,8 +9,8 @@
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
 
-constexpr int kRows = 8;              // a block is (32, 8) threads
-constexpr int64_t kWorthATile = 16;   // shorter axes would leave most of a tile empty
+constexpr int kRows = 8;             // a block is (32, 8) threads
+constexpr int64_t kWorthATile = 16;  // shorter axes would leave most of a tile empty
 
 // The axes of y that are walked one after the other, and the steps that they make.
 struct Axes {

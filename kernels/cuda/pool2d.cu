@@ -88,9 +88,9 @@ struct AvgBackward {
 
 template <typename T, typename Index, int N>
 struct MaxForward {
-  const Pack<T, N>* x;     // (N, H, W, C / N)
-  Pack<T, N>* y;           // (N, HO, WO, C / N)
-  Pack<Index, N>* index;   // (N, HO, WO, C / N)
+  const Pack<T, N>* x;    // (N, H, W, C / N)
+  Pack<T, N>* y;          // (N, HO, WO, C / N)
+  Pack<Index, N>* index;  // (N, HO, WO, C / N)
   Windows windows;
 
   __device__ void operator()(int64_t i) const {
@@ -141,8 +141,8 @@ const Pack<T, N>* packs(const void* p) { return static_cast<const Pack<T, N>*>(p
 template <int N, typename T>
 Pack<T, N>* packs(void* p) { return static_cast<Pack<T, N>*>(p); }
 
-// Runs f.operator()<N>() with the channels in packs of N. Positions of 4 bytes, of windows above 16 x 16, are rare enough
-// to be walked one by one.
+// Runs f.operator()<N>() with the channels in packs of N. Positions of 4 bytes, of windows above 16 x 16, are rare
+// enough to be walked one by one.
 template <typename T, typename Index, typename F>
 void visit_channels(int64_t C, const void* x, const void* y, const void* index, F f) {
   if constexpr (sizeof(Index) == 1) visit_pack<T>(pack_width<T>(C, x, y, index), f);

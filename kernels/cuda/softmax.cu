@@ -1,6 +1,6 @@
-// Softmax over the last axis. A row belongs to one warp, or to a block where it is long. The largest element and the sum
-// are found together in one walk along the row (Milakov & Gimelshein 2018, arXiv:1805.02867); the second walk finds the
-// row in the cache.
+// Softmax over the last axis. A row belongs to one warp, or to a block where it is long. The largest element and the
+// sum are found together in one walk along the row (Milakov & Gimelshein 2018, arXiv:1805.02867); the second walk finds
+// the row in the cache.
 #include "kernels/softmax.h"
 
 #include <limits>

@@ -1,11 +1,11 @@
-// The sum of all rows. A block adds up some rows of some columns; where several share a column, their sums are rows of a
-// small matrix, and the same kernel adds those up.
+// The sum of all rows. A block adds up some rows of some columns; where several share a column, a second kernel adds up
+// their sums.
 #include "kernels/sum_rows.h"
 
 #include <algorithm>
 #include <bit>
 
-#include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/device/sum_parts.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
@@ -75,7 +75,7 @@ void sum_rows_of(const SumRows& p, Stream stream) {
   if (blocks == 1) return launch<N>(x, y, plan, 1, stream);
   const Workspace<A> parts(blocks * p.C);
   launch<N>(x, parts.data(), plan, blocks, stream);
-  launch<1>(static_cast<const A*>(parts.data()), y, {blocks, p.C, blocks, 32}, 1, stream);
+  sum_parts(parts.data(), y, blocks, p.C, stream);
 }
 
 }  // namespace

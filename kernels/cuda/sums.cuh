@@ -85,8 +85,8 @@ void row_sums(int64_t A, int64_t R, int64_t width, Stream stream, const Body& bo
 
 // ---- sums over the middle axis of (A, R, C) ----
 
-// How (A, R, C) is dealt out. A block has `across` threads side by side, each with a pack of columns, and `down` of such
-// rows; it goes through the rows of one chunk, and the grid is (chunks * A, column blocks).
+// How (A, R, C) is dealt out. A block has `across` threads side by side, each with a pack of columns, and `down` such
+// rows of threads; it goes through the rows of one chunk, and the grid is (chunks * A, column blocks).
 struct ColumnPlan {
   int64_t A, R, C;
   int across, down;
@@ -99,7 +99,7 @@ struct ColumnPlan {
   }
 };
 
-// Packs of `width` columns; at most `most` chunks, of at least `least` rows for each thread, and if possible at most 64.
+// Packs of `width` columns; at most `most` chunks, of at least `least` rows for each thread, if possible at most 64.
 inline ColumnPlan plan_columns(int64_t A, int64_t R, int64_t C, int width, int64_t least, int64_t most) {
   const int64_t packs = C / width, blocks = divide_up(packs, kThreads);
   const int across = static_cast<int>(divide_up(packs, blocks)), down = kThreads / across;
@@ -129,8 +129,8 @@ struct ColumnTask {
 };
 
 // Calls f(column, total) for each column of the block, with the sum of `value`, (N) of each thread, over the threads of
-// the column, from the first row of threads to the last. `scratch` is shared memory of kThreads * N elements that may be
-// used again right after; columns are counted from the block's first. All threads take part.
+// the column, from the first row of threads to the last. `scratch` is shared memory of kThreads * N elements, free for
+// other use right after; columns are counted from the block's first. All threads take part.
 template <int N, typename A, typename F>
 __device__ __forceinline__ void fold_columns(const ColumnPlan& plan, const ColumnTask<N>& task, const A (&value)[N],
                                              A* scratch, F f) {
@@ -152,8 +152,8 @@ __device__ __forceinline__ void fold_columns(const ColumnPlan& plan, const Colum
 // threads add in, kSums is K, column<N>(a, c) loads what belongs to the columns c .. c + N - 1, and add<N>(that, a, r,
 // c, sums) adds row r to sums[K][N].
 template <int N, typename Body, typename Store>
-__device__ __forceinline__ void column_sums_of_block(const ColumnPlan& plan, const ColumnTask<N>& task, const Body& body,
-                                                     const Store& store) {
+__device__ __forceinline__ void column_sums_of_block(const ColumnPlan& plan, const ColumnTask<N>& task,
+                                                     const Body& body, const Store& store) {
   using A = typename Body::A;
   constexpr int K = Body::kSums;
   SIMT_SHARED(A, scratch, [kThreads * N]);

@@ -2,8 +2,17 @@
 
 #include "kernels/adamw.h"
 #include "kernels/sgd.h"
+#include "kernels/sum_squares.h"
 
 namespace imago::nn {
+namespace {
+
+kernels::NormClipArguments clip_of(const ParameterArena& arena, const StepOptions& options) {
+  if (options.max_norm == 0) return {};
+  return {.squared_norm = kernels::sum_squares(arena.gradients()), .max_norm = options.max_norm};
+}
+
+}  // namespace
 
 void Optimizer::step(double lr, const StepOptions& options) {
   IMAGO_CHECK(!arena_.swapped(),
@@ -29,8 +38,10 @@ void Sgd::update(int64_t, double lr, const StepOptions& options) {
                 .momentum = options_.momentum,
                 .weight_decay = options_.weight_decay,
                 .nesterov = options_.nesterov,
-                .gradient_scale = options.gradient_scale});
+                .gradient_scale = options.gradient_scale,
+                .clip = clip_of(arena(), options)});
   if (options.ema) options.ema->update();
+  if (options.zero_gradient) arena().zero_grad();
 }
 
 Adam::Adam(ParameterArena& arena, const AdamOptions& options, bool decoupled)
@@ -62,7 +73,9 @@ void Adam::update(int64_t k, double lr, const StepOptions& options) {
                   .decoupled = decoupled_,
                   .step = k,
                   .gradient_scale = options.gradient_scale,
-                  .ema_decay = options.ema ? options.ema->advance() : 0});
+                  .ema_decay = options.ema ? options.ema->advance() : 0,
+                  .clip = clip_of(arena(), options),
+                  .zero_gradient = options.zero_gradient});
 }
 
 }  // namespace imago::nn

@@ -12,6 +12,10 @@ namespace imago::nn {
 
 struct StepOptions {
   double gradient_scale = 1;  // gradients are multiplied by it first, see clip_grad_norm()
+  // Above 0: gradients are clipped to this global norm as by clip_grad_norm(), but nobody gets to see the norm: on a
+  // GPU it stays there, and the step is queued without waiting for it.
+  double max_norm = 0;
+  bool zero_gradient = false;  // gradients are 0 afterwards, as after zero_grad(), in the same pass
   Ema* ema = nullptr;         // an average that is updated along with the parameters
 };
 
@@ -22,7 +26,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  // Moves the parameters by their gradients, which stay as they are. Throws while an EmaScope is open.
+  // Moves the parameters by their gradients, which stay as they are unless options say otherwise. Throws while an
+  // EmaScope is open.
   void step(double lr, const StepOptions& options = {});
 
   ParameterArena& arena() { return arena_; }

@@ -6,8 +6,8 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
-// Runs f.operator()<Unit>() with the widest unsigned unit, 1 to 16 bytes, of which everything in `bytes` (lengths, steps
-// and addresses) is a whole number.
+// Runs f.operator()<Unit>() with the widest unit, 1 to 16 bytes, of which everything in `bytes` (lengths, steps and
+// addresses) is a whole number.
 template <typename F, typename... Bytes>
 void visit_unit(F&& f, Bytes... bytes) {
   const uint64_t all = (static_cast<uint64_t>(bytes) | ...);

@@ -46,6 +46,7 @@ __global__ void __launch_bounds__(kThreads)
   if constexpr (kWide) {
     body.template run<4>(n, i, given_or<T>(z, noise.values, n * E + i));
   } else {
+#pragma unroll
     for (int lane = 0; lane < 4; ++lane)
       if (i + lane >= 0 && i + lane < E)
         body.template run<1>(n, i + lane, given_or<T>(Pack<A, 1>{{z.v[lane]}}, noise.values, n * E + i + lane));

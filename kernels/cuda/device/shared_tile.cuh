@@ -10,8 +10,9 @@ namespace imago::kernels::IMAGO_BACKEND {
 // stored as its transpose (N, K), are k-major; the other two are mn-major.
 enum class Major { k, mn };
 
-// `EXTENT` rows of A or columns of B, by K. Stored row by row, in pieces of 16 bytes whose places in the row are permuted
-// (swizzled) such that eight pieces above each other lie in different banks: tensor cores read columns of pieces.
+// `EXTENT` rows of A or columns of B, by K. Stored row by row, in pieces of 16 bytes whose places in the row are
+// permuted (swizzled) such that eight pieces above each other lie in different banks: tensor cores read columns of
+// pieces.
 template <typename T, Major MAJOR, int EXTENT, int K>
 struct SharedTile {
   using Element = T;
@@ -22,8 +23,8 @@ struct SharedTile {
   T* data;  // aligned to 128 bytes
 
   __device__ __forceinline__ T* at(int row, int column) const {
-    constexpr int kPieces = kColumns / kPack<T>;                    // of a row
-    constexpr int kRowsOfLine = kPieces < 8 ? 8 / kPieces : 1;      // all banks: 128 bytes
+    constexpr int kPieces = kColumns / kPack<T>;                // of a row
+    constexpr int kRowsOfLine = kPieces < 8 ? 8 / kPieces : 1;  // all banks: 128 bytes
     constexpr int kPlaces = kPieces < 8 ? kPieces : 8;
     // Single f32 are read from four rows at once, eight of each (TensorCoreProduct): two pieces a row.
     constexpr int kSpread = MAJOR == Major::mn && sizeof(T) == 4 ? 2 : 1;
@@ -46,17 +47,18 @@ struct Share {
 };
 
 // Copies a thread's share of the next tile of `source`, which knows where an operand lies in memory:
-//   Source::kVector        elements moved at a time: 16 bytes of them, all inside or all outside the operand; or 1
-//   source.origin          any address of the operand
-//   source.at(row)         the address of the elements in the share's column of this row; null where the tile goes beyond
-//                          the operand: then they are zero
-//   source.next_row()      called after each row of the share,
-//   source.next_tile()     and after the last one: the following calls of at() are about the next K
+//   Source::kVector     elements moved at a time: 16 bytes of them, all inside or all outside the operand; or 1
+//   source.origin       any address of the operand
+//   source.at(row)      the address of the elements in the share's column of this row; null where the tile goes beyond
+//                       the operand: then they are zero
+//   source.next_row()   called after each row of the share,
+//   source.next_tile()  and after the last one: the following calls of at() are about the next K
 template <int THREADS, typename Tile, typename Source>
 __device__ __forceinline__ void fetch(const Tile& tile, Source& source) {
   using T = typename Tile::Element;
   const Share<Tile, Source::kVector, THREADS> share;
-#pragma unroll
+  [[maybe_unused]] constexpr int kUnroll = Source::kVector == 1 ? 4 : Tile::kRows / share.kStep;
+#pragma unroll kUnroll
   for (int row = 0; row < Tile::kRows; row += share.kStep) {
     const T* from = source.at(share.row + row);
     T* to = tile.at(share.row + row, share.column);
@@ -80,14 +82,14 @@ struct MatrixColumns {
   const T* origin;  // (K, >= extent), of the tile's first column
   int64_t row_step;
   const T* here;
-  int64_t left;  // rows from here on; none if the column is outside
+  int left;  // rows from here on; none if the column is outside
 
-  // Begins at row k and ends before row k_end.
+  // Begins at row k and ends before row k_end, less than 2^31 rows later.
   __device__ MatrixColumns(const T* origin, int64_t row_step, int64_t extent, int64_t k, int64_t k_end)
       : origin(origin), row_step(row_step) {
     const MyShare share;
     here = origin + (k + share.row) * row_step + share.column;
-    left = share.column < extent ? k_end - k - share.row : 0;
+    left = share.column < extent ? static_cast<int>(k_end - k) - share.row : 0;
   }
   __device__ const T* at(int) const { return left > 0 ? here : nullptr; }
   __device__ void next_row() {
@@ -102,16 +104,27 @@ template <typename T, typename Tile, int VECTOR, int THREADS>
 struct MatrixRows {
   static constexpr int kVector = VECTOR;
 
+  using MyShare = Share<Tile, VECTOR, THREADS>;
+
   const T* origin;  // (>= extent, K), of the tile's first row
-  int64_t row_step, k, k_end;
+  int64_t row_step;
+  const T* here;
+  int left;  // columns from here on
   int extent;
 
+  // Begins at column k and ends before column k_end, less than 2^31 columns later.
   __device__ MatrixRows(const T* origin, int64_t row_step, int64_t extent, int64_t k, int64_t k_end)
-      : origin(origin), row_step(row_step), k(k + Share<Tile, VECTOR, THREADS>().column), k_end(k_end),
-        extent(static_cast<int>(extent < Tile::kRows ? extent : Tile::kRows)) {}
-  __device__ const T* at(int row) const { return row < extent && k < k_end ? origin + row * row_step + k : nullptr; }
-  __device__ void next_row() {}
-  __device__ void next_tile() { k += Tile::kColumns; }
+      : origin(origin), row_step(row_step), extent(static_cast<int>(extent < Tile::kRows ? extent : Tile::kRows)) {
+    const MyShare share;
+    here = origin + share.row * row_step + k + share.column;
+    left = static_cast<int>(k_end - k) - share.column;
+  }
+  __device__ const T* at(int row) const { return row < extent && left > 0 ? here : nullptr; }
+  __device__ void next_row() { here += MyShare::kStep * row_step; }
+  __device__ void next_tile() {
+    here += Tile::kColumns - Tile::kRows * row_step;
+    left -= Tile::kColumns;
+  }
 };
 
 }  // namespace imago::kernels::IMAGO_BACKEND

@@ -1,16 +1,17 @@
-// Matrix products by tiles: C (M, N) = A (M, K) B (K, N). A block owns a tile of C and walks along K; the tiles of A and B
-// that it needs at a step are copied to shared memory several steps ahead, and multiplied by tensor cores
+// Matrix products by tiles: C (M, N) = A (M, K) B (K, N). A block owns a tile of C and walks along K; the tiles of A
+// and B that it needs at a step are copied to shared memory several steps ahead, and multiplied by tensor cores
 // (TensorCoreProduct) or by scalar arithmetic (ScalarProduct, tile_scalar.cuh).
 //
 // A kernel gives three things: a source for either operand (shared_tile.cuh) and what to do with the sums, a store:
-//   Store::kVector                          how many neighbours of a row it is given at a time: 16 bytes of its own type
-//   store.template put<N>(m, n, v)           the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called
-//                                           for the whole tile: the store knows what of it exists.
+//   Store::kVector                  how many neighbours of a row it is given at a time: 16 bytes of its own type
+//   store.template put<N>(m, n, v)  the sums C(m, n), ..., C(m, n + N - 1) of the tile; N is kVector or 1. Called for
+//                                   the whole tile: the store knows what of it exists.
 //
 //   using Tile = TileShape<bfloat16, 128, 128, 2, 4, 3>;
 //   using Product = TensorCoreProduct<Tile, Major::k, Major::mn>;
-//   SIMT_DYNAMIC_SHARED(unsigned char, memory);            // tile_bytes<Product> of them
-//   typename Product::A a(...); Product::B b(...);         // sources for Product::ATile, Product::BTile
+//   SIMT_DYNAMIC_SHARED(unsigned char, memory);            // kTileBytes<Product> of them
+//   MatrixRows<bfloat16, Product::ATile, 8, Tile::kThreads> a(...);
+//   MatrixColumns<bfloat16, Product::BTile, 8, Tile::kThreads> b(...);
 //   multiply_tiles<Product>(a, b, steps, memory, store);   // steps of Tile::K
 #pragma once
 
@@ -39,6 +40,10 @@ struct TensorCoreProduct {
   static constexpr int kM = Tile::M / Tile::kWarpsM, kN = Tile::N / Tile::kWarpsN;  // of a warp
   static constexpr int kStep = 2 * kPack<T>;                                        // K of one instruction
   static_assert(kM % 16 == 0 && kN % 16 == 0);
+  // For __launch_bounds__: two blocks of eight warps shall share a multiprocessor, which leaves a thread 128 registers.
+  // Those are too few where operands are read from shared memory number by number.
+  static constexpr bool kByMatrices = sizeof(T) == 2 || (A_MAJOR == Major::k && B_MAJOR == Major::k);
+  static constexpr int kMinBlocks = Tile::kThreads == 256 && kByMatrices ? 2 : 1;
 
   // Of 16x8 products: lane 4g + t holds rows g, g, g + 8, g + 8 and columns 2t, 2t + 1, 2t, 2t + 1.
   float sums[kM / 16][kN / 8][4] = {};
@@ -201,15 +206,14 @@ __device__ __forceinline__ void multiply_tiles(ASource& a, BSource& b, int steps
       if (step < steps) fetch_to(step);
       simt::cp_async_commit();
     }
-    int stage = 0, free_stage = kStages - 1;
-    for (int step = 0; step < steps; ++step) {
+    int stage = 0;
+    for (int left = steps; left > 0; --left) {
       simt::cp_async_wait<kStages - 2>();
       __syncthreads();  // everybody's copies of this step are there, and the step before has been read
-      if (step + kStages - 1 < steps) fetch_to(free_stage);
+      if (left >= kStages) fetch_to(stage == 0 ? kStages - 1 : stage - 1);
       simt::cp_async_commit();
       product.multiply(a_tile(stage), b_tile(stage));
       stage = stage + 1 == kStages ? 0 : stage + 1;
-      free_stage = free_stage + 1 == kStages ? 0 : free_stage + 1;
     }
     simt::cp_async_wait<0>();
     __syncthreads();

@@ -15,7 +15,7 @@ struct ScalarProduct {
   static constexpr int kThreadsM = Tile::kWarpsM * 4, kThreadsN = Tile::kWarpsN * 8;  // a warp is 4 x 8 threads
   static constexpr int kM = Tile::M / kThreadsM, kN = Tile::N / kThreadsN;            // sums of a thread
   static constexpr int kWidth = kPack<T>;
-  static constexpr int kStoreBytes = 0;
+  static constexpr int kStoreBytes = 0, kMinBlocks = 1;
   static_assert(kM % kWidth == 0 && kN % kWidth == 0);
 
   T sums[kM][kN] = {};

@@ -38,7 +38,7 @@ class Heap {
       p = fresh(footprint);
     }
     set_state(device_space, p, bytes, kValid);
-    live_[p] = bytes;
+    live_[p] = {bytes};
     return p;
   }
 
@@ -48,7 +48,7 @@ class Heap {
     char* p = static_cast<char*>(address);
     const auto found = live_.find(p);
     IMAGO_CHECK(found != live_.end(), "simt: released memory must have been allocated and not released yet");
-    const size_t footprint = footprint_of(found->second), first = static_cast<size_t>(p - device_space.base) / 4;
+    const size_t footprint = footprint_of(found->second.bytes), first = static_cast<size_t>(p - device_space.base) / 4;
     live_.erase(found);
     if (footprint < kPage) {
       std::memset(device_space.states + first, 0, footprint / 4 * sizeof(State));
@@ -59,6 +59,17 @@ class Heap {
       discard(device_space.states + first, footprint / 4 * sizeof(State));
       discard(device_space.granules + first, footprint / 4 * sizeof(Granule));
     }
+  }
+
+  // A host that goes through a tensor element by element announces all of it each time.
+  void written_by_host(const char* p, size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    auto block = live_.upper_bound(p);
+    if (block == live_.begin()) return;
+    Live& live = (--block)->second;
+    if (live.written) return;
+    live.written = block->first == p && live.bytes == bytes;
+    set_state(device_space, p, bytes, kWritten);
   }
 
  private:
@@ -110,7 +121,11 @@ class Heap {
   }
 
   std::mutex mutex_;
-  std::map<char*, size_t> live_;
+  struct Live {
+    size_t bytes;
+    bool written = false;  // by the host, all of it
+  };
+  std::map<const char*, Live> live_;
   std::unordered_map<size_t, std::deque<char*>> resting_;
   size_t top_ = 0, chunk_left_ = 0;
   char* chunk_ = nullptr;
@@ -131,6 +146,10 @@ void release(void* p) {
   Pause pause;
   heap().release(p);
 }
-void written_by_host(const void* p, size_t bytes) { set_state(device_space, p, bytes, kWritten); }
+void written_by_host(const void* p, size_t bytes) {
+  if (!bytes || !device_space.has(p)) return;  // copies go to the host's memory too
+  Pause pause;
+  heap().written_by_host(static_cast<const char*>(p), bytes);
+}
 
 }  // namespace simt::check
