@@ -35,14 +35,10 @@ struct Clock {
 };
 extern Clock clock;
 
-// The rest of ordered(), for accesses behind the latest barrier or in other blocks.
+// Whether what a thread did at `time`, in this launch, is known to another by the block's barriers, or because it is the
+// same thread (other == 0); and whether it is known to `to` in any other way.
+inline bool before(uint32_t time, uint64_t other) { return (time > clock.block) & ((time <= clock.floor) | (other == 0)); }
 bool known_otherwise(uint32_t time, unsigned thread, const Thread& to);
-
-// Whether what `thread` did at `time` in this launch came before what `to` does now.
-inline bool ordered(uint32_t time, unsigned thread, const Thread& to) {
-  if (time > clock.block && (time <= clock.floor || thread == to.linear)) return true;
-  return known_otherwise(time, thread, to);
-}
 
 unsigned running_threads();
 uint64_t block_at(uint32_t time);  // the number of the block that ran then

@@ -28,6 +28,13 @@ size_t shared_used = 0;  // bytes of the window that arrays lie in
 const char* verb(Packed kind) { return kind & kAtomic ? "atomic on" : kind & kWrite ? "write to" : "read of"; }
 std::string size_text(size_t bytes) { return std::to_string(bytes) + (bytes == 1 ? " byte of " : " bytes of "); }
 
+void race(const Request& r, Packed earlier) {
+  Pause pause;
+  const Earlier other{earlier & kAtomic ? "atomic" : earlier & kWrite ? "write" : "read", place_of(earlier),
+                      thread_of(earlier), block_at(time_of(earlier))};
+  report(std::string("race: ") + verb(r.kind) + " " + r.space.name, r.pc, &other);
+}
+
 }  // namespace
 
 void forget_accesses() {
@@ -47,11 +54,19 @@ void bad_state(const Request& r, State state, unsigned mask) {
   }
 }
 
-void race(const Request& r, Packed earlier) {
-  Pause pause;
-  const Earlier other{earlier & kAtomic ? "atomic" : earlier & kWrite ? "write" : "read", place_of(earlier),
-                      thread_of(earlier), block_at(time_of(earlier))};
-  report(std::string("race: ") + verb(r.kind) + " " + r.space.name, r.pc, &other);
+void remember_conflict(const Request& r, Granule& granule, const Thread& t, Packed fresh) {
+  unsigned slot = t.linear % kRemembered;
+  for (unsigned i = 0; i < kRemembered; ++i) {
+    const Packed a = granule.past[i];
+    const bool both_atomic = a & fresh & kAtomic, overlap = a & fresh & kMaskBits, write = (a | fresh) & kWrite;
+    if (time_of(a) <= *r.space.forgotten || before(time_of(a), (a ^ fresh) & kThreadBits)) {
+      slot = i;
+    } else if (overlap && write && !both_atomic && !known_otherwise(time_of(a), thread_of(a), t)) {
+      race(r, a);
+      slot = i;
+    }
+  }
+  granule.past[slot] = fresh;
 }
 
 void misaligned(const Request& r) {
@@ -151,7 +166,7 @@ void block_end() {
 void shared_window(const char* p, size_t bytes) {
   std::memset(shared_states, 0, shared_used / 4 * sizeof(State));
   shared_used = 0;
-  shared_space = {const_cast<char*>(p), bytes, shared_granules, shared_states, &clock.block, "shared memory"};
+  shared_space = {const_cast<char*>(p), bytes, shared_granules, shared_states, &clock.floor, "shared memory"};
 }
 void shared_array(const char* p, size_t bytes) {
   set_state(shared_space, p, bytes, kValid);

@@ -1,6 +1,7 @@
 // What the checker remembers of memory: for every 4 bytes ("a granule") the last accesses, and for each byte its state.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +14,8 @@ namespace simt::check {
 
 // One access to a granule: time 32 bits, thread 10, mask of bytes 4, write 1, atomic 1, place 16.
 using Packed = uint64_t;
-inline constexpr Packed kWrite = Packed{1} << 46, kAtomic = Packed{1} << 47, kPlaceBits = Packed{0xFFFF} << 48;
+inline constexpr Packed kWrite = Packed{1} << 46, kAtomic = Packed{1} << 47, kThreadBits = Packed{1023} << 32,
+                        kMaskBits = Packed{15} << 42;
 inline Packed pack(const Thread& t, unsigned mask, Packed kind, uint16_t place) {
   return t.time | Packed{t.linear} << 32 | Packed{mask} << 42 | kind | Packed{place} << 48;
 }
@@ -68,34 +70,33 @@ struct Request {
   const void* pc;
 };
 void bad_state(const Request& r, State state, unsigned mask);  // reports; out of line
-void race(const Request& r, Packed earlier);
 
-// Compares an access with what its granule remembers, and remembers it.
-inline void remember(const Request& r, Granule& granule, const Thread& t, unsigned mask, Packed fresh) {
-  unsigned slot = kRemembered;
+// Where accesses conflict that a barrier of the block does not order: looks closer, reports, and remembers.
+void remember_conflict(const Request& r, Granule& granule, const Thread& t, Packed fresh);
+
+// Compares an access with what its granule remembers, and remembers it. Without branches up to the last step, since what
+// the four records hold is as good as random.
+[[gnu::always_inline]] inline void remember(const Request& r, Granule& granule, const Thread& t, Packed fresh) {
   const uint32_t forgotten = *r.space.forgotten;
+  unsigned conflicts = 0, old = 0, superseded = 0;
+#pragma GCC unroll 4
   for (unsigned i = 0; i < kRemembered; ++i) {
     const Packed a = granule.past[i];
-    if (!((a ^ fresh) & ~kPlaceBits)) return;  // the same again
-    if (time_of(a) <= forgotten) {
-      slot = i;
-      continue;
-    }
-    const bool covered = !(mask_of(a) & ~mask), overlap = mask_of(a) & mask;
-    const bool conflict = overlap && ((a | fresh) & kWrite) && !(a & fresh & kAtomic);
-    if (ordered(time_of(a), thread_of(a), t)) {
-      // Whatever will race with the older access will race with this one too: that one may be forgotten.
-      if (covered && ((fresh & kWrite) || !(a & kWrite)) && !(fresh & ~a & kAtomic)) slot = i;
-    } else if (conflict) {
-      race(r, a);
-      slot = i;
-    }
+    const bool is_old = time_of(a) <= forgotten;
+    const bool known = before(time_of(a), (a ^ fresh) & kThreadBits);
+    const bool conflict = bool((a | fresh) & kWrite) & bool(a & fresh & kMaskBits);
+    // Whatever will race with a known access will race with one that covers it too, so it may be forgotten.
+    const bool covered = !(a & ~fresh & (kMaskBits | kWrite)) & !(fresh & ~a & kAtomic);
+    conflicts |= static_cast<unsigned>(!is_old & !known & conflict);
+    old |= static_cast<unsigned>(is_old) << i;
+    superseded |= static_cast<unsigned>(known & covered) << i;
   }
-  if (slot == kRemembered) slot = (t.time ^ t.linear ^ place_of(fresh)) % kRemembered;
-  granule.past[slot] = fresh;
+  if (conflicts) [[unlikely]] return remember_conflict(r, granule, t, fresh);
+  const unsigned slots = superseded ? superseded : old;
+  granule.past[slots ? static_cast<unsigned>(std::countr_zero(slots)) : t.linear % kRemembered] = fresh;
 }
 
-inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned mask, Packed fresh, bool reads) {
+[[gnu::always_inline]] inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned mask, Packed fresh, bool reads) {
   State& state = r.space.states[g];
   const unsigned needed = mask << kValid | (reads ? mask << kWritten : 0);
   if ((state & (needed | mask << kComing)) != needed) [[unlikely]] {
@@ -103,7 +104,7 @@ inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned 
     if ((state & mask) != mask) return;  // out of bounds
   }
   if (r.kind) state |= static_cast<State>(mask << kWritten);
-  remember(r, r.space.granules[g], t, mask, fresh);
+  remember(r, r.space.granules[g], t, fresh);
 }
 
 void forget_accesses();  // of both spaces; states stay
