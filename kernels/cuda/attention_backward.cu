@@ -172,14 +172,15 @@ __global__ void __launch_bounds__(Method::kThreads)
     typename Method::Scores weights, ds;  // of keys by queries
     pair.multiply(method, task.row, t, task.piece, t > 0, p.dk != nullptr, weights, ds);
 #pragma unroll
-    for (int i = 0; i < Method::kRows; ++i)
+    for (int j = 0; j < Method::Scores::kColumns; ++j) {
+      const A column_lse2 = lse2[Method::column(j)], column_delta = delta[Method::column(j)];
 #pragma unroll
-      for (int j = 0; j < Method::Scores::kColumns; ++j) {
-        const int column = Method::column(j);
+      for (int i = 0; i < Method::kRows; ++i) {
         A& weight = weights.at(i, j);
-        weight = std::exp2(weight * (A(kLog2e) * scale) - lse2[column]);
-        ds.at(i, j) = weight * (ds.at(i, j) - delta[column]) * scale;
+        weight = std::exp2(weight * (A(kLog2e) * scale) - column_lse2);
+        ds.at(i, j) = weight * (ds.at(i, j) - column_delta) * scale;
       }
+    }
     if (p.dv) method.multiply(dv, weights, pair.g_tile());
     if (p.dk) method.multiply(dk, ds, pair.x_tile());
   }
