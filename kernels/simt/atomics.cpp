@@ -33,7 +33,8 @@ T atomic_add(T* p, T value) {
 }
 template <typename T>
 T atomic_exchange(T* p, T value) {
-  return update(p, [=](T) { return value; }, false);
+  return update(
+      p, [=](T) { return value; }, false);
 }
 template <typename T>
 T atomic_compare_exchange(T* p, T expected, T value) {
@@ -60,9 +61,9 @@ T atomic_xor(T* p, T value) {
   return update(p, [=](T old) { return old ^ value; });
 }
 
-#define SIMT_INSTANTIATE(T)                       \
-  template T atomic_add<T>(T*, T);                \
-  template T atomic_exchange<T>(T*, T);           \
+#define SIMT_INSTANTIATE(T)             \
+  template T atomic_add<T>(T*, T);      \
+  template T atomic_exchange<T>(T*, T); \
   template T atomic_compare_exchange<T>(T*, T, T);
 SIMT_INSTANTIATE(int)
 SIMT_INSTANTIATE(unsigned)
@@ -71,11 +72,11 @@ template float atomic_add<float>(float*, float);
 template double atomic_add<double>(double*, double);
 template float atomic_exchange<float>(float*, float);
 #undef SIMT_INSTANTIATE
-#define SIMT_INSTANTIATE(T)           \
-  template T atomic_min<T>(T*, T);    \
-  template T atomic_max<T>(T*, T);    \
-  template T atomic_and<T>(T*, T);    \
-  template T atomic_or<T>(T*, T);     \
+#define SIMT_INSTANTIATE(T)        \
+  template T atomic_min<T>(T*, T); \
+  template T atomic_max<T>(T*, T); \
+  template T atomic_and<T>(T*, T); \
+  template T atomic_or<T>(T*, T);  \
   template T atomic_xor<T>(T*, T);
 SIMT_INSTANTIATE(int)
 SIMT_INSTANTIATE(unsigned)

@@ -30,7 +30,8 @@ void check_whole(Block& b, Barrier& barrier, const Site& site) {
 void check_named(Block& b, unsigned id, unsigned expected, const Site& site) {
   if (id == 0 || id >= kNamedBarriers) fail(b, "%s: id must be from 1 to 15, got %u", describe(site).text, id);
   if (expected == 0 || expected % kWarpSize != 0 || expected > b.count) {
-    fail(b, "%s: threads must be a multiple of 32 up to the block's %u, got %u", describe(site).text, b.count, expected);
+    fail(b, "%s: threads must be a multiple of 32 up to the block's %u, got %u", describe(site).text, b.count,
+         expected);
   }
 }
 
@@ -59,8 +60,10 @@ unsigned barrier_sync(unsigned id, unsigned expected, bool vote, Site site) {
   me.site = site;
   barrier.votes += vote;
   barrier.waiting[me.warp->number] |= 1u << me.lane;
-  if (++barrier.arrived == (whole ? b.live : expected)) release(b, id);
-  else wait(me);
+  if (++barrier.arrived == (whole ? b.live : expected))
+    release(b, id);
+  else
+    wait(me);
   me.site = {};
   return barrier.result;
 }

@@ -29,7 +29,9 @@ __forceinline__ void named_barrier_arrive(unsigned id, unsigned threads, SIMT_HE
 
 }  // namespace simt
 
-__forceinline__ void __syncthreads(SIMT_HERE) { simt::detail::barrier_sync(0, 0, false, {"__syncthreads", file, line}); }
+__forceinline__ void __syncthreads(SIMT_HERE) {
+  simt::detail::barrier_sync(0, 0, false, {"__syncthreads", file, line});
+}
 __forceinline__ int __syncthreads_count(int p, SIMT_HERE) {
   return static_cast<int>(simt::detail::barrier_sync(0, 0, p != 0, {"__syncthreads_count", file, line}));
 }

@@ -28,8 +28,8 @@ void copy_async(void* dst, const void* src, unsigned bytes, int src_bytes, Site 
   const void* pc = __builtin_return_address(0);
   check::async_begin(dst, bytes, src, static_cast<size_t>(src_bytes), pc);
   std::memset(dst, 0xFF, bytes);
-  queue.copies[(queue.head + queue.count++) % kMaxCopies] = {dst,   src, pc, bytes, static_cast<uint32_t>(src_bytes),
-                                                             queue.group};
+  queue.copies[(queue.head + queue.count++) % kMaxCopies] = {
+      dst, src, pc, bytes, static_cast<uint32_t>(src_bytes), queue.group};
 }
 
 void commit_async() { ++self().async.group; }

@@ -93,12 +93,12 @@ void run_block(Block& b, uint64_t number) {
 void check_launch(const Launch& l) {
   const auto name = [&l] { return "simt: " + function_name(l.kernel); };
   const uint64_t threads = uint64_t{l.block.x} * l.block.y * l.block.z;
-  IMAGO_CHECK(threads >= 1 && threads <= kMaxThreads && l.block.z <= 64, name(), ": a block must have 1 to ", kMaxThreads,
-              " threads, got (", l.block.x, ", ", l.block.y, ", ", l.block.z, ")");
+  IMAGO_CHECK(threads >= 1 && threads <= kMaxThreads && l.block.z <= 64, name(), ": a block must have 1 to ",
+              kMaxThreads, " threads, got (", l.block.x, ", ", l.block.y, ", ", l.block.z, ")");
   IMAGO_CHECK(l.grid.x >= 1 && l.grid.y >= 1 && l.grid.z >= 1 && l.grid.x <= 0x7FFFFFFF && l.grid.y <= 65535 &&
                   l.grid.z <= 65535,
-              name(), ": a grid must have 1 to 2147483647 x 65535 x 65535 blocks, got (", l.grid.x, ", ", l.grid.y, ", ",
-              l.grid.z, ")");
+              name(), ": a grid must have 1 to 2147483647 x 65535 x 65535 blocks, got (", l.grid.x, ", ", l.grid.y,
+              ", ", l.grid.z, ")");
   IMAGO_CHECK(l.shared_bytes <= options().max_shared, name(), ": dynamic shared memory must be at most ",
               options().max_shared, " bytes, got ", l.shared_bytes);
 }
@@ -144,8 +144,10 @@ void run_grid(const Launch& launch) {
 void submit(Stream stream, Launch launch) {
   IMAGO_CHECK(!in_kernel(), "simt: a kernel must not launch kernels");
   check_launch(launch);
-  if (is_capturing(stream)) enqueue(stream, [launch = std::move(launch)] { run_grid(launch); });
-  else run_grid(launch);
+  if (is_capturing(stream))
+    enqueue(stream, [launch = std::move(launch)] { run_grid(launch); });
+  else
+    run_grid(launch);
 }
 
 }  // namespace simt::detail

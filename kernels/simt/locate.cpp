@@ -17,10 +17,14 @@ std::string short_name(const std::string& demangled) {
   for (size_t i = 0; i < demangled.size(); ++i) {
     const char c = demangled[i];
     const bool anonymous = demangled.compare(i, 21, "(anonymous namespace)") == 0;
-    if (depth == 0 && anonymous) i += 20;
-    else if (c == '<') ++depth;
-    else if (c == '>') --depth;
-    else if (depth == 0 && (c == ' ' || (c == ':' && i + 1 < demangled.size() && demangled[i + 1] != ':'))) begin = i + 1;
+    if (depth == 0 && anonymous)
+      i += 20;
+    else if (c == '<')
+      ++depth;
+    else if (c == '>')
+      --depth;
+    else if (depth == 0 && (c == ' ' || (c == ':' && i + 1 < demangled.size() && demangled[i + 1] != ':')))
+      begin = i + 1;
     else if (depth == 0 && c == '(') {
       end = i;
       break;

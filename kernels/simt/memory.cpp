@@ -21,8 +21,10 @@ void* memory_allocate(size_t bytes) {
 }
 
 void memory_release(void* p) {
-  if (check::kChecking) check::release(p);
-  else std::free(p);
+  if (check::kChecking)
+    check::release(p);
+  else
+    std::free(p);
 }
 
 void memory_written_by_host(const void* p, size_t bytes) { check::written_by_host(p, bytes); }

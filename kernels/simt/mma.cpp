@@ -9,8 +9,8 @@
 namespace simt::detail {
 namespace {
 
-// ---- ldmatrix: lane 8 m + r brings row r of matrix m; lane (g, t) gets elements 2t and 2t + 1 of row g of each matrix,
-// or of column g if transposed.
+// ---- ldmatrix: lane 8 m + r brings row r of matrix m; lane (g, t) gets elements 2t and 2t + 1 of row g of each
+// matrix, or of column g if transposed.
 struct MatrixRow {
   uint16_t row[8];
   unsigned* registers;
@@ -30,6 +30,11 @@ void do_load(void** operands, uint32_t) {
   }
 }
 
+template <bool transposed>
+WarpOperation load_operation(unsigned count) {
+  return count == 1 ? do_load<1, transposed> : count == 2 ? do_load<2, transposed> : do_load<4, transposed>;
+}
+
 // ---- mma.sync
 struct Operands {
   float* d;
@@ -37,8 +42,8 @@ struct Operands {
   const unsigned* b;
 };
 
-// D (16, 8): registers 0 and 1 are row g, columns 2t and 2t + 1; 2 and 3 are row g + 8. Products are exact and summed in
-// double: how the hardware rounds its sums is not documented.
+// D (16, 8): registers 0 and 1 are row g, columns 2t and 2t + 1; 2 and 3 are row g + 8. Products are exact and summed
+// in double: how the hardware rounds its sums is not documented.
 template <unsigned K>
 void accumulate(void** operands, const double (&A)[16][K], const double (&B)[K][8]) {
   double D[16][8] = {};
@@ -106,9 +111,7 @@ void load_matrices(unsigned* registers, unsigned count, bool transposed, const v
     check::read(row, 16, __builtin_return_address(0));
     std::memcpy(mine.row, row, 16);
   }
-  constexpr WarpOperation plain[] = {do_load<1, false>, do_load<2, false>, do_load<4, false>};
-  constexpr WarpOperation trans[] = {do_load<1, true>, do_load<2, true>, do_load<4, true>};
-  meet_whole_warp(&mine, (transposed ? trans : plain)[count / 2], site);
+  meet_whole_warp(&mine, transposed ? load_operation<true>(count) : load_operation<false>(count), site);
 }
 
 void multiply_accumulate(MmaShape shape, float* d, const unsigned* a, const unsigned* b, Site site) {

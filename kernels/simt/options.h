@@ -9,10 +9,10 @@ namespace simt {
 enum class Order : uint8_t { forward, reverse, shuffled };
 
 struct Options {
-  unsigned workers;               // OS threads of a launch: $IMAGO_SIMT_WORKERS, or else one per processor
-  Order order = Order::forward;   // which ready thread goes first: $IMAGO_SIMT_ORDER, reverse or shuffled:SEED
-  uint64_t seed = 1;              // for Order::shuffled
-  bool strict_barriers = true;    // one call site per barrier, and no thread has left before it
+  unsigned workers;              // OS threads of a launch: $IMAGO_SIMT_WORKERS, or else one per processor
+  Order order = Order::forward;  // which ready thread goes first: $IMAGO_SIMT_ORDER, reverse or shuffled:SEED
+  uint64_t seed = 1;             // for Order::shuffled
+  bool strict_barriers = true;   // one call site per barrier, and no thread has left before it
   size_t max_static_shared = 48 * 1024, max_shared = 227 * 1024;  // bytes a block: sm_90, where sm_80 has 163 KiB
 };
 

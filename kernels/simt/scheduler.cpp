@@ -35,8 +35,10 @@ namespace {
 
 [[gnu::noinline]] void set_running(Lane* lane) {
   running = lane;
-  if (lane) check::run_thread(lane->linear, lane->stack);
-  else check::run_host();
+  if (lane)
+    check::run_thread(lane->linear, lane->stack);
+  else
+    check::run_host();
 }
 
 // First thing on a stack that has just been switched to.
@@ -78,7 +80,9 @@ unsigned pick(Block& b, uint32_t mask, unsigned after, bool wrap = true) {
 
 unsigned before_first(const Block& b) { return b.order == Order::reverse ? 0 : 31; }
 
-Lane& first_of(Block& b, unsigned warp) { return b.lanes[warp * kWarpSize + pick(b, b.warps[warp].ready, before_first(b))]; }
+Lane& first_of(Block& b, unsigned warp) {
+  return b.lanes[warp * kWarpSize + pick(b, b.warps[warp].ready, before_first(b))];
+}
 
 void clear_ready(Block& b, Warp& w, uint32_t lanes) {
   w.ready &= ~lanes;
@@ -198,8 +202,8 @@ void run_lanes(Block& b) { switch_to(b, nullptr, &first_of(b, pick(b, b.ready_wa
 void prepare_fiber(Lane& lane) {
   constexpr size_t guard = 4096;
   if (!lane.stack) {
-    void* p = mmap(nullptr, kStackBytes + guard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                   -1, 0);
+    void* p =
+        mmap(nullptr, kStackBytes + guard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     // Running over the end of a thread's stack is to be a fault, not corruption.
     IMAGO_CHECK(p != MAP_FAILED && mprotect(p, guard, PROT_NONE) == 0, "simt: no memory for the threads' stacks");
     lane.stack = static_cast<char*>(p) + guard;

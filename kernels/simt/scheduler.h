@@ -1,5 +1,5 @@
-// A block of threads at run time. Every CUDA thread is a fiber; a block runs on one OS thread from start to end. A fiber
-// runs until it comes to a synchronising operation, where it waits and the next ready one goes on. Nothing is in
+// A block of threads at run time. Every CUDA thread is a fiber; a block runs on one OS thread from start to end. A
+// fiber runs until it comes to a synchronising operation, where it waits and the next ready one goes on. Nothing is in
 // lock-step, as on devices since Volta.
 //
 // A kernel that fails is abandoned in mid-flight: its fibers are never resumed, so nothing on their stacks may own heap
@@ -42,8 +42,8 @@ struct Lane : ThreadView {
   char* stack = nullptr;    // its lowest byte
   Block* block = nullptr;
   Warp* warp = nullptr;
-  Site site{};             // the operation that it waits in, if any,
-  uint32_t mask = 0;       //   the lanes that take part,
+  Site site{};              // the operation that it waits in, if any,
+  uint32_t mask = 0;        //   the lanes that take part,
   void* operand = nullptr;  //   and what this lane brings
   WarpOperation operation = nullptr;
   AsyncQueue async;
@@ -100,20 +100,20 @@ struct SiteText {
 };
 SiteText describe(const Site& site);  // "__syncthreads at softmax.cu:40"
 void set_ready(Block& b, Warp& w, uint32_t lanes);
-void wait(Lane& me);                          // until somebody makes this lane ready again
-void run_lanes(Block& b);                     // from the OS thread: until all have left the kernel or one has failed
+void wait(Lane& me);       // until somebody makes this lane ready again
+void run_lanes(Block& b);  // from the OS thread: until all have left the kernel or one has failed
 void prepare_fiber(Lane& lane);
 
 // ---- barrier.cpp
-void release(Block& b, unsigned id);          // everybody has arrived
-void leave_barriers(Lane& me);                // this lane has left the kernel
+void release(Block& b, unsigned id);  // everybody has arrived
+void leave_barriers(Lane& me);        // this lane has left the kernel
 
 // ---- warp.cpp
 // All lanes of `mask` meet; the last to arrive carries out `operation` for all of them.
 void warp_meet(uint32_t mask, void* operand, WarpOperation operation, Site site);
 
 // ---- shared_memory.cpp
-void reset_shared(Block& b);                  // before a block runs: one dynamic array, nothing else
+void reset_shared(Block& b);  // before a block runs: one dynamic array, nothing else
 uint32_t shared_offset(const void* p, Site site);
 
 }  // namespace simt::detail

@@ -1,5 +1,6 @@
-// Declarations of shared memory, and access by whole vectors. Each array has a redzone behind it and starts out as 0xFF bytes, NaN in every
-// floating-point type. A plain `__shared__` does not compile: for the host it would be one array per thread.
+// Declarations of shared memory, and access by whole vectors. Each array has a redzone behind it and starts out as 0xFF
+// bytes, NaN in every floating-point type. A plain `__shared__` does not compile: for the host it would be one array
+// per thread.
 #pragma once
 
 #include <type_traits>
@@ -28,8 +29,8 @@ __forceinline__ V& vector_at(T* p, SIMT_HERE) {
 
 }  // namespace simt
 
-#define SIMT_SHARED(T, name, dims)                                  \
-  static char name##_key_;                                          \
+#define SIMT_SHARED(T, name, dims)                                        \
+  static char name##_key_;                                                \
   [[maybe_unused]] auto& name = *static_cast<std::add_pointer_t<T dims>>( \
       ::simt::detail::static_shared(&name##_key_, #name, sizeof(T dims), alignof(T)))
 #define SIMT_DYNAMIC_SHARED(T, name) [[maybe_unused]] T* name = static_cast<T*>(::simt::detail::dynamic_shared())

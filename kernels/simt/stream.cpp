@@ -17,8 +17,10 @@ Stream stream_create() { return new StreamState; }
 void stream_destroy(Stream stream) { delete stream; }
 
 void enqueue(Stream stream, std::function<void()> work) {
-  if (is_capturing(stream)) stream->captured.push_back(std::move(work));
-  else work();
+  if (is_capturing(stream))
+    stream->captured.push_back(std::move(work));
+  else
+    work();
 }
 
 bool is_capturing(Stream stream) { return stream && stream->capturing; }

@@ -39,9 +39,8 @@ void do_ballot(void** operands, uint32_t mask) {
 void do_match(void** operands, uint32_t mask) {
   for_lanes(mask, [&](unsigned i) {
     uint32_t equal = 0;
-    for_lanes(mask, [&](unsigned j) {
-      equal |= exchange(operands, i).value == exchange(operands, j).value ? 1u << j : 0;
-    });
+    for_lanes(mask,
+              [&](unsigned j) { equal |= exchange(operands, i).value == exchange(operands, j).value ? 1u << j : 0; });
     exchange(operands, i).result = equal;
   });
 }
@@ -49,14 +48,22 @@ void do_match(void** operands, uint32_t mask) {
 uint32_t combine(Reduce op, uint32_t a, uint32_t b) {
   const auto as_signed = [](uint32_t x) { return static_cast<int32_t>(x); };
   switch (op) {
-    case Reduce::sum: return a + b;
-    case Reduce::min_signed: return as_signed(b) < as_signed(a) ? b : a;
-    case Reduce::max_signed: return as_signed(b) > as_signed(a) ? b : a;
-    case Reduce::min_unsigned: return std::min(a, b);
-    case Reduce::max_unsigned: return std::max(a, b);
-    case Reduce::bit_and: return a & b;
-    case Reduce::bit_or: return a | b;
-    case Reduce::bit_xor: return a ^ b;
+    case Reduce::sum:
+      return a + b;
+    case Reduce::min_signed:
+      return as_signed(b) < as_signed(a) ? b : a;
+    case Reduce::max_signed:
+      return as_signed(b) > as_signed(a) ? b : a;
+    case Reduce::min_unsigned:
+      return std::min(a, b);
+    case Reduce::max_unsigned:
+      return std::max(a, b);
+    case Reduce::bit_and:
+      return a & b;
+    case Reduce::bit_or:
+      return a | b;
+    case Reduce::bit_xor:
+      return a ^ b;
   }
   return a;
 }
@@ -65,9 +72,8 @@ void do_reduce(void** operands, uint32_t mask) {
   const unsigned first = static_cast<unsigned>(std::countr_zero(mask));
   const Reduce op = static_cast<Reduce>(exchange(operands, first).choice);
   uint32_t total = static_cast<uint32_t>(exchange(operands, first).value);
-  for_lanes(mask & (mask - 1), [&](unsigned i) {
-    total = combine(op, total, static_cast<uint32_t>(exchange(operands, i).value));
-  });
+  for_lanes(mask & (mask - 1),
+            [&](unsigned i) { total = combine(op, total, static_cast<uint32_t>(exchange(operands, i).value)); });
   for_lanes(mask, [&](unsigned i) { exchange(operands, i).result = total; });
 }
 

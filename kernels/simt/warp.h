@@ -36,8 +36,8 @@ __forceinline__ unsigned segment(int width) { return lane_id() & ~static_cast<un
 
 template <typename T>
 __forceinline__ T __shfl_sync(unsigned mask, T value, int source, int width = 32, SIMT_HERE) {
-  const unsigned lane = simt::detail::segment(width) + (static_cast<unsigned>(source) & static_cast<unsigned>(width - 1));
-  return simt::detail::shuffle_as(mask, value, lane, {"__shfl_sync", file, line});
+  const unsigned within = static_cast<unsigned>(source) & static_cast<unsigned>(width - 1);
+  return simt::detail::shuffle_as(mask, value, simt::detail::segment(width) + within, {"__shfl_sync", file, line});
 }
 template <typename T>
 __forceinline__ T __shfl_xor_sync(unsigned mask, T value, int bits, int width = 32, SIMT_HERE) {

@@ -40,8 +40,12 @@ __global__ void shuffle_without_caller(float* y) {
   y[threadIdx.x] = __shfl_sync(0xFFFF, 1.0f, 1);  // bug: shuffle_without_caller
 }
 __global__ void shuffle_against_vote(float* y) {
-  const bool low = threadIdx.x < 16;
-  y[threadIdx.x] = low ? __shfl_xor_sync(~0u, 1.0f, 1) : static_cast<float>(__any_sync(~0u, 1));  // bug: shuffle_against_vote
+  float v = 1;
+  if (threadIdx.x < 16)
+    v = __shfl_xor_sync(~0u, v, 1);  // bug: shuffle_against_vote
+  else
+    v = static_cast<float>(__any_sync(~0u, v == 1));
+  y[threadIdx.x] = v;
 }
 __global__ void masks_differ(float* y) {
   const unsigned mask = threadIdx.x < 16 ? ~0u : 0xFFFF0000u;
@@ -158,7 +162,8 @@ TEST_CASE("warp operations that lanes are missing from") {
 }
 
 TEST_CASE("deadlocks say what everybody waits for") {
-  expect(polls_for_ever, 32, "polls_for_ever", "deadlock: no thread of the block can go on; thread 0 polls; thread 1 waits in");
+  expect(polls_for_ever, 32, "polls_for_ever",
+         "deadlock: no thread of the block can go on; thread 0 polls; thread 1 waits in");
   expect(waits_for_each_other, 64, "waits_for_each_other", "deadlock");
 }
 
@@ -224,8 +229,10 @@ TEST_CASE("copies in groups, and a copy that is cut short") {
 
 __global__ void shuffle_halves(float* y) {  // disjoint masks do not disturb each other
   float v = static_cast<float>(threadIdx.x);
-  if (threadIdx.x < 16) v += __shfl_xor_sync(0x0000FFFFu, v, 1);
-  else v += __shfl_xor_sync(0xFFFF0000u, v, 2);
+  if (threadIdx.x < 16)
+    v += __shfl_xor_sync(0x0000FFFFu, v, 1);
+  else
+    v += __shfl_xor_sync(0xFFFF0000u, v, 2);
   y[threadIdx.x] = v;
 }
 

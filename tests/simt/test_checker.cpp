@@ -1,5 +1,5 @@
-// Mistakes that need the checker: a report must name the line that says `bug: NAME`. And correct kernels that a careless
-// checker would complain about.
+// Mistakes that need the checker: a report must name the line that says `bug: NAME`. And correct kernels that a
+// careless checker would complain about.
 #include <fstream>
 
 #include "support.h"
@@ -95,40 +95,31 @@ __global__ void copy(const float* x, float* y) {
 
 TEST_CASE("out of bounds") {
   DeviceArray<float> x(std::vector<float>(100, 0)), y(100);
-  expect("store_too_far", "out of bounds: write to 4 bytes of device memory", [&] {
-    launch(store_too_far, 2, 64, 0, nullptr, x.data(), 100);
-  });
+  expect("store_too_far", "out of bounds: write to 4 bytes of device memory",
+         [&] { launch(store_too_far, 2, 64, 0, nullptr, x.data(), 100); });
   DeviceArray<float> x64(ramp(64));
-  expect("load_too_far", "out of bounds: read of 4 bytes of device memory", [&] {
-    launch(load_too_far, 1, 64, 0, nullptr, x64.data(), y.data());
-  });
+  expect("load_too_far", "out of bounds: read of 4 bytes of device memory",
+         [&] { launch(load_too_far, 1, 64, 0, nullptr, x64.data(), y.data()); });
   DeviceArray<uint8_t> bytes(std::vector<uint8_t>(64, 1));
-  expect("load_before", "out of bounds: read of 1 byte of device memory", [&] {
-    launch(load_before, 1, 64, 0, nullptr, bytes.data(), y.data());
-  });
-  expect("shared_too_far", "out of bounds: write to 4 bytes of shared memory", [&] {
-    launch(shared_too_far, 1, 64, 0, nullptr, y.data());
-  });
-  expect("dynamic_too_far", "out of bounds: write to 4 bytes of shared memory", [&] {
-    launch(dynamic_too_far, 1, 64, 63 * 4, nullptr, y.data());
-  });
+  expect("load_before", "out of bounds: read of 1 byte of device memory",
+         [&] { launch(load_before, 1, 64, 0, nullptr, bytes.data(), y.data()); });
+  expect("shared_too_far", "out of bounds: write to 4 bytes of shared memory",
+         [&] { launch(shared_too_far, 1, 64, 0, nullptr, y.data()); });
+  expect("dynamic_too_far", "out of bounds: write to 4 bytes of shared memory",
+         [&] { launch(dynamic_too_far, 1, 64, 63 * 4, nullptr, y.data()); });
   DeviceArray<int> counts(std::vector<int>(64, 0));
-  expect("atomic_too_far", "out of bounds: atomic on 4 bytes of device memory", [&] {
-    launch(atomic_too_far, 1, 64, 0, nullptr, counts.data());
-  });
-  expect("copy_too_far", "out of bounds: read of 4 bytes of device memory", [&] {
-    launch(copy_too_far, 1, 64, 0, nullptr, x64.data(), y.data());
-  });
+  expect("atomic_too_far", "out of bounds: atomic on 4 bytes of device memory",
+         [&] { launch(atomic_too_far, 1, 64, 0, nullptr, counts.data()); });
+  expect("copy_too_far", "out of bounds: read of 4 bytes of device memory",
+         [&] { launch(copy_too_far, 1, 64, 0, nullptr, x64.data(), y.data()); });
 }
 
 TEST_CASE("misaligned vectors") {
   DeviceArray<float> x(ramp(160)), y(32);
-  expect("misaligned_float4", "misaligned: read of 16 bytes of device memory", [&] {
-    launch(misaligned_float4, 1, 32, 0, nullptr, x.data(), y.data());
-  });
-  expect("misaligned_shared", "misaligned: read of 8 bytes of shared memory", [&] {
-    launch(misaligned_shared, 1, 32, 0, nullptr, y.data());
-  });
+  expect("misaligned_float4", "misaligned: read of 16 bytes of device memory",
+         [&] { launch(misaligned_float4, 1, 32, 0, nullptr, x.data(), y.data()); });
+  expect("misaligned_shared", "misaligned: read of 8 bytes of shared memory",
+         [&] { launch(misaligned_shared, 1, 32, 0, nullptr, y.data()); });
 }
 
 TEST_CASE("memory that is the host's, or not any more the device's") {
@@ -173,18 +164,14 @@ __global__ void uninitialised_sum(int* x) {
 TEST_CASE("reads of what nobody has written") {
   DeviceArray<int> i(64);
   DeviceArray<float> y(64);
-  expect("uninitialised_shared", "uninitialised: read of 4 bytes of shared memory", [&] {
-    launch(uninitialised_shared, 1, 64, 0, nullptr, i.data());
-  });
-  expect("uninitialised_device", "uninitialised: read of 4 bytes of device memory", [&] {
-    launch(uninitialised_device, 1, 64, 0, nullptr, DeviceArray<float>(64).data(), y.data());
-  });
-  expect("uninitialised_byte", "uninitialised: read of 1 byte of device memory", [&] {
-    launch(uninitialised_byte, 1, 64, 0, nullptr, DeviceArray<uint8_t>(64).data(), y.data());
-  });
-  expect("uninitialised_sum", "uninitialised", [&] {
-    launch(uninitialised_sum, 1, 64, 0, nullptr, DeviceArray<int>(1).data());
-  });
+  expect("uninitialised_shared", "uninitialised: read of 4 bytes of shared memory",
+         [&] { launch(uninitialised_shared, 1, 64, 0, nullptr, i.data()); });
+  expect("uninitialised_device", "uninitialised: read of 4 bytes of device memory",
+         [&] { launch(uninitialised_device, 1, 64, 0, nullptr, DeviceArray<float>(64).data(), y.data()); });
+  expect("uninitialised_byte", "uninitialised: read of 1 byte of device memory",
+         [&] { launch(uninitialised_byte, 1, 64, 0, nullptr, DeviceArray<uint8_t>(64).data(), y.data()); });
+  expect("uninitialised_sum", "uninitialised",
+         [&] { launch(uninitialised_sum, 1, 64, 0, nullptr, DeviceArray<int>(1).data()); });
 }
 
 // ---- races within a block: `bug` leaves out what orders the accesses
@@ -247,7 +234,7 @@ __global__ void tree(const float* x, float* y) {
   s[t] = x[t];
   __syncthreads();
   for (unsigned h = 128; h; h /= 2) {
-    if (t < h) s[t] += s[t + h];  // bug: tree
+    if (t < h) s[t] += s[t + h];          // bug: tree
     if (!bug || h > 32) __syncthreads();  // "the last warp runs in step anyway"
   }
   if (t == 0) y[0] = s[0];
@@ -258,8 +245,10 @@ __global__ void histogram(const int* x, int* y) {
   const unsigned t = threadIdx.x;
   if (t < 16) s[t] = 0;
   __syncthreads();
-  if (bug) ++s[x[t]];  // bug: histogram
-  else atomicAdd(&s[x[t]], 1);
+  if (bug)
+    ++s[x[t]];  // bug: histogram
+  else
+    atomicAdd(&s[x[t]], 1);
   __syncthreads();
   if (t < 16) y[t] = s[t];
 }
@@ -303,9 +292,8 @@ TEST_CASE("races within a block") {
   DeviceArray<int> bins(std::vector<int>(256, 3)), counts(16);
   expect("histogram", "race: ", [&] { launch(histogram<true>, 1, 256, 0, nullptr, bins.data(), counts.data()); });
   DeviceArray<uint8_t> bytes(std::vector<uint8_t>(64, 1)), sums(64);
-  expect("neighbouring_bytes", "race: ", [&] {
-    launch(neighbouring_bytes<true>, 1, 64, 0, nullptr, bytes.data(), sums.data());
-  });
+  expect("neighbouring_bytes",
+         "race: ", [&] { launch(neighbouring_bytes<true>, 1, 64, 0, nullptr, bytes.data(), sums.data()); });
 }
 
 TEST_CASE("a report names both accesses of a race") {

@@ -34,8 +34,8 @@ TEST_CASE("shuffles move values between lanes") {
   const auto v = out.read();
   for (int t = 0; t < 64; ++t) {
     const int warp = t & ~31, lane = t & 31;
-    const int want[] = {warp + 5,           (t & ~7) + 3, lane >= 2 ? t - 2 : t, lane % 16 + 3 < 16 ? t + 3 : t, t ^ 9,
-                        2 * (t ^ 1) + 1};
+    const int want[] = {warp + 5, (t & ~7) + 3,   lane >= 2 ? t - 2 : t, lane % 16 + 3 < 16 ? t + 3 : t,
+                        t ^ 9,    2 * (t ^ 1) + 1};
     for (int i = 0; i < 6; ++i) CHECK(v[static_cast<size_t>(t * 6 + i)] == want[i]);
   }
 }

@@ -11,8 +11,10 @@ using Catch::Matchers::Contains;
 __global__ void diverging(int* y, int limit) {
   SIMT_SHARED(int, s, [128]);
   s[threadIdx.x] = static_cast<int>(threadIdx.x);
-  if (static_cast<int>(threadIdx.x) < limit) __syncthreads();
-  else __syncthreads();
+  if (static_cast<int>(threadIdx.x) < limit)
+    __syncthreads();
+  else
+    __syncthreads();
   y[threadIdx.x] = s[127 - threadIdx.x];
 }
 

@@ -1,7 +1,6 @@
 // The counters on kernels whose use of memory is known from the textbook.
-#include "kernels/simt/profile.h"
-
 #include "core/dtype.h"
+#include "kernels/simt/profile.h"
 #include "support.h"
 
 #ifdef IMAGO_SIMT_CHECK

@@ -133,8 +133,10 @@ __global__ void load_matrices(const uint16_t* x, unsigned* y) {  // x: N 8x8 mat
   unsigned r[N];
   // Lanes beyond 8 N bring an address that nobody may look at.
   const void* row = t < 8 * N ? static_cast<const void*>(&s[t][0]) : nullptr;
-  if constexpr (trans) ldmatrix_trans(r, row);
-  else ldmatrix(r, row);
+  if constexpr (trans)
+    ldmatrix_trans(r, row);
+  else
+    ldmatrix(r, row);
   for (unsigned i = 0; i < N; ++i) y[t * N + i] = r[i];
 }
 
@@ -165,8 +167,8 @@ TEST_CASE("ldmatrix spreads 1, 2 or 4 matrices over the warp, as they are or tra
   check_ldmatrix<4, true>();
 }
 
-// C (M, N) = A (M, K) B (N, K)^T. 64x64 tiles, K in steps of 32, four warps of 32x32, a ring of `stages` tiles filled by
-// cp.async. Rows are padded by 16 bytes, so that ldmatrix meets no bank conflicts. K is a multiple of 8.
+// C (M, N) = A (M, K) B (N, K)^T. 64x64 tiles, K in steps of 32, four warps of 32x32, a ring of `stages` tiles filled
+// by cp.async. Rows are padded by 16 bytes, so that ldmatrix meets no bank conflicts. K is a multiple of 8.
 template <int stages>
 __global__ void __launch_bounds__(128)
     gemm(const bfloat16* __restrict__ A, const bfloat16* __restrict__ B, float* __restrict__ C, int M, int N, int K) {

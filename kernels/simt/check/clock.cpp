@@ -64,7 +64,8 @@ void tick(Thread& t) { t.time = ++clock.now; }
 
 std::vector<BlockStart>::const_iterator start_at(uint32_t time) {
   return std::upper_bound(starts.begin(), starts.end(), time,
-                          [](uint32_t t, const BlockStart& s) { return t <= s.time; }) - 1;
+                          [](uint32_t t, const BlockStart& s) { return t <= s.time; }) -
+         1;
 }
 
 // All threads: whatever any of them did is known to all.

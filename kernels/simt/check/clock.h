@@ -35,9 +35,11 @@ struct Clock {
 };
 extern Clock clock;
 
-// Whether what a thread did at `time`, in this launch, is known to another by the block's barriers, or because it is the
-// same thread (other == 0); and whether it is known to `to` in any other way.
-inline bool before(uint32_t time, uint64_t other) { return (time > clock.block) & ((time <= clock.floor) | (other == 0)); }
+// Whether what a thread did at `time`, in this launch, is known to another by the block's barriers, or because it is
+// the same thread (other == 0); and whether it is known to `to` in any other way.
+inline bool before(uint32_t time, uint64_t other) {
+  return (time > clock.block) & ((time <= clock.floor) | (other == 0));
+}
 bool known_otherwise(uint32_t time, unsigned thread, const Thread& to);
 
 unsigned running_threads();

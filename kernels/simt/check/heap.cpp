@@ -108,8 +108,8 @@ class Heap {
       void* granules = reserve(bytes / 4 * sizeof(Granule));
       void* states = reserve(bytes / 4 * sizeof(State));
       if (base && granules && states) {
-        device_space = {static_cast<char*>(base), bytes, static_cast<Granule*>(granules), static_cast<State*>(states),
-                        &clock.launch, "device memory"};
+        device_space = {static_cast<char*>(base),    bytes,         static_cast<Granule*>(granules),
+                        static_cast<State*>(states), &clock.launch, "device memory"};
         top_ = 2 * kPage;  // the first one's redzone
         return;
       }

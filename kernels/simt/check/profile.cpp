@@ -27,7 +27,9 @@ struct Logged {
   uint16_t place, caller;
   uint8_t bytes;
   bool shared, write;
-  uint64_t instruction() const { return place | uint64_t{caller} << 16 | uint64_t{shared} << 32 | uint64_t{write} << 33; }
+  uint64_t instruction() const {
+    return place | uint64_t{caller} << 16 | uint64_t{shared} << 32 | uint64_t{write} << 33;
+  }
 };
 struct Range {
   uint64_t offset, bytes;
@@ -169,8 +171,9 @@ std::string profile_table() {
       std::snprintf(text + n, sizeof text - static_cast<size_t>(n), "%5.2f wavefronts for each needed\n",
                     l.counters.conflict());
     } else {
-      std::snprintf(text + n, sizeof text - static_cast<size_t>(n), "%5.2f sectors each, %3.0f %% of their bytes used\n",
-                    l.counters.sectors_per_request(), 100 * l.counters.sector_use());
+      std::snprintf(text + n, sizeof text - static_cast<size_t>(n),
+                    "%5.2f sectors each, %3.0f %% of their bytes used\n", l.counters.sectors_per_request(),
+                    100 * l.counters.sector_use());
     }
     table += text;
   }

@@ -96,9 +96,8 @@ void report_host(const std::string& what, const void* pc) {
   const std::lock_guard lock(mutex);
   if (!judged.insert(pc).second) return;
   const auto& frames = detail::frames_at(pc);
-  const bool in_source = std::any_of(frames.begin(), frames.end(), [](const detail::Frame& f) {
-    return !is_machinery(f) && !f.file.ends_with(".h");
-  });
+  const bool in_source = std::any_of(
+      frames.begin(), frames.end(), [](const detail::Frame& f) { return !is_machinery(f) && !f.file.ends_with(".h"); });
   if (in_source) report(what, pc);
 }
 

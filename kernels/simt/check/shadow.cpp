@@ -30,8 +30,10 @@ std::string size_text(size_t bytes) { return std::to_string(bytes) + (bytes == 1
 
 void race(const Request& r, Packed earlier) {
   Pause pause;
-  const Earlier other{earlier & kAtomic ? "atomic" : earlier & kWrite ? "write" : "read", place_of(earlier),
-                      thread_of(earlier), block_at(time_of(earlier))};
+  const Earlier other{earlier & kAtomic  ? "atomic"
+                      : earlier & kWrite ? "write"
+                                         : "read",
+                      place_of(earlier), thread_of(earlier), block_at(time_of(earlier))};
   report(std::string("race: ") + verb(r.kind) + " " + r.space.name, r.pc, &other);
 }
 
@@ -82,7 +84,8 @@ void check_foreign(const void* address, size_t bytes, bool write, const void* pc
   Dl_info info;
   if (!write && dladdr(p, &info)) return;
   report(std::string("wild address: ") + (write ? "write to " : "read of ") + size_text(bytes) +
-             "memory that is not the device's", pc);
+             "memory that is not the device's",
+         pc);
 }
 
 // On a GPU, launchers that do this crash. Other host code may: it comes here by way of templates that were compiled
@@ -95,9 +98,8 @@ void check_host(const void* p, const void* pc) {
 
 void check_range(const Request& r, const void* p, Thread& t, bool reads) {
   const uint16_t place = place_index(r.pc);
-  for_granules(r.space, p, r.bytes, [&](size_t g, unsigned mask) {
-    check_granule(r, g, t, mask, pack(t, mask, r.kind, place), reads);
-  });
+  for_granules(r.space, p, r.bytes,
+               [&](size_t g, unsigned mask) { check_granule(r, g, t, mask, pack(t, mask, r.kind, place), reads); });
 }
 
 void check_bytes(const void* p, size_t bytes, Packed kind, bool reads, const void* pc) {

@@ -59,7 +59,8 @@ inline void set_state(const Space& space, const void* p, size_t bytes, unsigned 
   for_granules(space, p, bytes, [&](size_t g, unsigned mask) { space.states[g] |= static_cast<State>(mask << shift); });
 }
 inline void clear_state(const Space& space, const void* p, size_t bytes, unsigned shift) {
-  for_granules(space, p, bytes, [&](size_t g, unsigned mask) { space.states[g] &= static_cast<State>(~(mask << shift)); });
+  for_granules(space, p, bytes,
+               [&](size_t g, unsigned mask) { space.states[g] &= static_cast<State>(~(mask << shift)); });
 }
 
 // What one access is checked for. kind: 0, kWrite, or kWrite | kAtomic.
@@ -74,8 +75,8 @@ void bad_state(const Request& r, State state, unsigned mask);  // reports; out o
 // Where accesses conflict that a barrier of the block does not order: looks closer, reports, and remembers.
 void remember_conflict(const Request& r, Granule& granule, const Thread& t, Packed fresh);
 
-// Compares an access with what its granule remembers, and remembers it. Without branches up to the last step, since what
-// the four records hold is as good as random.
+// Compares an access with what its granule remembers, and remembers it. Without branches up to the last step, since
+// what the four records hold is as good as random.
 [[gnu::always_inline]] inline void remember(const Request& r, Granule& granule, const Thread& t, Packed fresh) {
   const uint32_t forgotten = *r.space.forgotten;
   unsigned conflicts = 0, old = 0, superseded = 0;
@@ -91,12 +92,14 @@ void remember_conflict(const Request& r, Granule& granule, const Thread& t, Pack
     old |= static_cast<unsigned>(is_old) << i;
     superseded |= static_cast<unsigned>(known & covered) << i;
   }
-  if (conflicts) [[unlikely]] return remember_conflict(r, granule, t, fresh);
+  if (conflicts) [[unlikely]]
+    return remember_conflict(r, granule, t, fresh);
   const unsigned slots = superseded ? superseded : old;
   granule.past[slots ? static_cast<unsigned>(std::countr_zero(slots)) : t.linear % kRemembered] = fresh;
 }
 
-[[gnu::always_inline]] inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned mask, Packed fresh, bool reads) {
+[[gnu::always_inline]] inline void check_granule(const Request& r, size_t g, const Thread& t, unsigned mask,
+                                                 Packed fresh, bool reads) {
   State& state = r.space.states[g];
   const unsigned needed = mask << kValid | (reads ? mask << kWritten : 0);
   if ((state & (needed | mask << kComing)) != needed) [[unlikely]] {
@@ -124,14 +127,16 @@ template <unsigned size, Packed kind>
   if (!t) return check_host(p, pc);
   if (static_cast<size_t>(static_cast<const char*>(p) - t->stack) < kStackBytes) return;  // a thread's own variables
   const Space* space = shared_space.has(p) ? &shared_space : &device_space;
-  if (!space->has(p)) [[unlikely]] return check_foreign(p, size, kind, pc);
+  if (!space->has(p)) [[unlikely]]
+    return check_foreign(p, size, kind, pc);
   const Request r{*space, size, kind, pc};
   const size_t at = static_cast<size_t>(static_cast<const char*>(p) - space->base);
   if (at % size) [[unlikely]] {
     misaligned(r);
     return check_range(r, p, *t, !kind);
   }
-  if (profiling) [[unlikely]] log_request(*t, pc, at, size, space == &shared_space, kind);
+  if (profiling) [[unlikely]]
+    log_request(*t, pc, at, size, space == &shared_space, kind);
   const unsigned mask = size >= 4 ? 15 : ((1u << size) - 1) << at % 4;
   const Packed fresh = pack(*t, mask, kind, place_index(pc));
   for (size_t g = at / 4; g < at / 4 + (size + 3) / 4; ++g) check_granule(r, g, *t, mask, fresh, !kind);
