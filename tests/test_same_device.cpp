@@ -41,7 +41,8 @@ TEST_CASE("the operands of an op have to be on one device", "[same_device][error
   CHECK_THROWS_WITH(kernels::concat({x, cpu(x)}), "concat: part must be on simt, got cpu");
   CHECK_THROWS_WITH(kernels::max_pool2d_backward(x, cpu(x).to(DType::u8), {2, 4, 4, 3}, 1, 1),
                     "max_pool2d_backward: index must be on simt, got cpu");
-  const Tensor weight = randn({5, 3, 3, 3}, DType::f32), c = randn({3}, DType::f32), rows = randn({2, 4, 3}, DType::f32);
+  const Tensor weight = randn({5, 3, 3, 3}, DType::f32), c = randn({3}, DType::f32);
+  const Tensor rows = randn({2, 4, 3}, DType::f32);
   CHECK_THROWS_WITH(kernels::conv2d(x, cpu(weight), {}), "conv2d: weight must be on simt, got cpu");
   CHECK_THROWS_WITH(kernels::conv2d(x, weight, {}, {.bias = cpu(randn({5}, DType::f32))}),
                     "conv2d: bias must be on simt, got cpu");
