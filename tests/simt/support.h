@@ -2,6 +2,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,16 @@ std::string error_of(F&& f) {
     return e.what();
   }
   return "";
+}
+
+// "test_checker.cpp:12", the line of that file in this folder that says `bug: name`.
+inline std::string line_of(const std::string& file, const std::string& name) {
+  std::ifstream source(std::string(IMAGO_SIMT_TESTS_DIR "/") + file);
+  int number = 1;
+  for (std::string line; std::getline(source, line); ++number) {
+    if (line.ends_with("bug: " + name)) return file + ":" + std::to_string(number);
+  }
+  return "no such line";
 }
 
 // Changes the emulator's options for a scope.

@@ -1,6 +1,5 @@
 // Mistakes that every build catches: barriers, warp operations, copies and deadlock. Each is named with its line.
 #include <cmath>
-#include <fstream>
 
 #include "support.h"
 
@@ -121,15 +120,7 @@ __global__ void misaligned_vector(float* y) {
   y[threadIdx.x] = vector_at<float4>(y + 1).x;  // bug: misaligned_vector
 }
 
-// "test_always_caught.cpp:12", the line of this file that says `bug: name`.
-std::string line_of(const std::string& name) {
-  std::ifstream file(__FILE__);
-  int number = 1;
-  for (std::string line; std::getline(file, line); ++number) {
-    if (line.ends_with("bug: " + name)) return "test_always_caught.cpp:" + std::to_string(number);
-  }
-  return "no such line";
-}
+std::string line_of(const std::string& name) { return tests::line_of("test_always_caught.cpp", name); }
 
 template <typename K>
 void expect(K kernel, unsigned threads, const char* name, const char* what) {

@@ -1,6 +1,5 @@
 // Mistakes that need the checker: a report must name the line that says `bug: NAME`. And correct kernels that a
 // careless checker would complain about.
-#include <fstream>
 
 #include "support.h"
 
@@ -11,15 +10,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-// "test_checker.cpp:12", the line of this file that says `bug: name`.
-std::string line_of(const std::string& name) {
-  std::ifstream file(__FILE__);
-  int number = 1;
-  for (std::string line; std::getline(file, line); ++number) {
-    if (line.ends_with("bug: " + name)) return "test_checker.cpp:" + std::to_string(number);
-  }
-  return "no such line";
-}
+std::string line_of(const std::string& name) { return tests::line_of("test_checker.cpp", name); }
 
 // f launches a kernel; the message must say `what` and name the line.
 template <typename F>
