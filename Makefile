@@ -16,7 +16,7 @@ mnist: configure
 
 test: configure
 	cmake --build $(BUILD) -j $(JOBS)
-	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
 
 bench: configure
 	cmake --build $(BUILD) -j $(JOBS)

@@ -1,11 +1,13 @@
 // conv2d on the layers of BasicUNet (28x28, batch 128) and of a small time UNet (32x32, batch 64): forward, gradient of
-// the input, gradient of the weights.
+// the input, gradient of the weights. Off the CPU each of them by every rung of the ladder (docs/kernels/conv2d.md).
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "bench/harness.h"
 #include "core/random.h"
 #include "kernels/conv2d.h"
+#include "kernels/conv2d_algorithm.h"
 
 using namespace imago;
 
@@ -36,10 +38,10 @@ struct Tensors {
   Layer layer;
   Tensor x, weight, dy;
 
-  explicit Tensors(const Layer& l)
-      : layer(l), x(randn({l.N, l.size, l.size, l.C}, {.seed = 1})),
-        weight(randn({l.O, l.kernel, l.kernel, l.C}, {.seed = 2})),
-        dy(randn({l.N, l.out(), l.out(), l.O}, {.seed = 3})) {}
+  Tensors(const Layer& l, DType dtype)
+      : layer(l), x(randn({l.N, l.size, l.size, l.C}, {.seed = 1}, dtype)),
+        weight(randn({l.O, l.kernel, l.kernel, l.C}, {.seed = 2}, dtype)),
+        dy(randn({l.N, l.out(), l.out(), l.O}, {.seed = 3}, dtype)) {}
 
   Tensor forward() const { return kernels::conv2d(x, weight, layer.options()); }
   Tensor backward_input() const { return kernels::conv2d_backward_input(dy, weight, x.shape(), layer.options()); }
@@ -63,29 +65,50 @@ double error_on_two_images(const Tensors& t, F f) {
   return gap / scale;
 }
 
+using kernels::Conv2dAlgorithm;
+
 template <typename F>
-bench::Case make_case(const std::shared_ptr<Tensors>& t, const std::string& direction, F f) {
+bench::Case make_case(const std::shared_ptr<Tensors>& t, const std::string& direction, Conv2dAlgorithm algorithm,
+                      F function) {
   const Layer& l = t->layer;
+  const auto f = [=](const Tensors& tensors) {
+    kernels::set_conv2d_algorithm(algorithm);
+    return function(tensors);
+  };
+  const bool automatic = algorithm == Conv2dAlgorithm::automatic;
+  const std::string rung = automatic ? "" : concat(" ", algorithm, " ", t->x.dtype());
   const nlohmann::json parameters{{"direction", direction}, {"n", l.N}, {"size", l.size}, {"c", l.C}, {"o", l.O},
                                   {"kernel", l.kernel}, {"stride", l.stride}, {"padding", l.kernel / 2}};
   return {
-      .name = l.name() + " " + direction,
+      .name = l.name() + " " + direction + rung,
       .parameters = parameters.dump(),
       .gflop = 2e-9 * static_cast<double>(t->dy.numel() * l.kernel * l.kernel * l.C),
       .items = 0,
       .run = [=] { f(*t); },
       .error = [=] { return error_on_two_images(*t, f); },
-      .tolerance = 1e-5,
+      .tolerance = t->x.dtype() == DType::f32 ? 1e-5 : 1e-2,
   };
+}
+
+void add_cases(const Layer& layer, DType dtype, Conv2dAlgorithm algorithm, std::vector<bench::Case>& cases) {
+  const auto t = std::make_shared<Tensors>(layer, dtype);
+  cases.push_back(make_case(t, "forward", algorithm, [](const Tensors& t) { return t.forward(); }));
+  cases.push_back(make_case(t, "input", algorithm, [](const Tensors& t) { return t.backward_input(); }));
+  cases.push_back(make_case(t, "weight", algorithm, [](const Tensors& t) { return t.backward_weight(); }));
 }
 
 std::vector<bench::Case> make_cases(const bench::Options&) {
   std::vector<bench::Case> cases;
-  for (const Layer& l : kLayers) {
-    const auto t = std::make_shared<Tensors>(l);
-    cases.push_back(make_case(t, "forward", [](const Tensors& t) { return t.forward(); }));
-    cases.push_back(make_case(t, "input", [](const Tensors& t) { return t.backward_input(); }));
-    cases.push_back(make_case(t, "weight", [](const Tensors& t) { return t.backward_weight(); }));
+  for (Layer l : kLayers) {
+    if (default_device() == Device::simt) l.N = 2, l.size = std::min<int64_t>(l.size, 8);
+    if (default_device() == Device::cpu) {
+      add_cases(l, DType::f32, Conv2dAlgorithm::automatic, cases);
+      continue;
+    }
+    add_cases(l, DType::f32, Conv2dAlgorithm::direct, cases);
+    add_cases(l, DType::f32, Conv2dAlgorithm::tiled, cases);
+    add_cases(l, DType::bf16, Conv2dAlgorithm::tensor_core, cases);
+    add_cases(l, DType::bf16, Conv2dAlgorithm::pipelined, cases);
   }
   return cases;
 }

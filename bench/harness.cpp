@@ -9,6 +9,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "core/check.h"
+#include "core/device_memory.h"
 #include "core/parallel.h"
 #include "kernels/backend.h"
 
@@ -28,6 +30,8 @@ double now() {
 Options parse(int argc, char** argv, const std::string& title) {
   Options o;
   CLI::App app(title);
+  app.add_option("--device", o.device, "cpu, cuda, or simt, which tries things out with tiny shapes")
+      ->capture_default_str();
   app.add_option("--threads", o.threads, "threads to use; 0 for all")->capture_default_str();
   app.add_option("--rounds", o.rounds, "samples per case")->capture_default_str();
   app.add_option("--sample", o.sample, "seconds per sample")->capture_default_str();
@@ -99,11 +103,13 @@ void measure_cpu_time(bool cpu_time) { clock_id = cpu_time ? CLOCK_PROCESS_CPUTI
 double seconds_per_call(const std::function<void()>& f, int repetitions) {
   const double start = now();
   for (int i = 0; i < repetitions; ++i) f();
+  synchronize(default_device());
   return (now() - start) / repetitions;
 }
 
 int repetitions_for(const std::function<void()>& f, double seconds) {
   f();  // warm up
+  synchronize(default_device());
   return std::max(1, static_cast<int>(seconds / std::max(1e-7, seconds_per_call(f, 1))));
 }
 
@@ -126,6 +132,12 @@ int bench_main(int argc, char** argv, const std::string& title,
                const std::function<std::vector<Case>(const Options&)>& make_cases) {
   const Options options = parse(argc, argv, title);
   if (options.threads > 0) set_thread_count(options.threads);
+  try {
+    set_default_device(device_named(options.device));
+  } catch (const imago::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 2;
+  }
   measure_cpu_time(options.cpu_time);
   std::vector<Case> cases = make_cases(options);
   std::erase_if(cases, [&](const Case& c) { return c.name.find(options.filter) == std::string::npos; });
@@ -135,7 +147,7 @@ int bench_main(int argc, char** argv, const std::string& title,
     return 0;
   }
   const std::vector<Timing> timings = measure(cases, options.rounds, options.sample);
-  std::printf("%s: %s, %d threads\n\n", title.c_str(), kernels::cpu_backend().name, thread_count());
+  std::printf("%s: %s, %d threads\n\n", title.c_str(), kernels::backend_for(default_device()).name, thread_count());
   report(cases, timings);
   if (!options.json.empty()) write_json(options.json, title, cases, timings);
   return 0;

@@ -10,6 +10,7 @@
 namespace imago::bench {
 
 struct Options {
+  std::string device = "cpu";
   int threads = 0;      // 0: as many as the process may use
   int rounds = 9;       // samples per case
   double sample = 0.02;  // seconds per sample, at least

@@ -15,10 +15,13 @@ endforeach()
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/imago)
 install(EXPORT imagoTargets NAMESPACE imago:: DESTINATION ${package})
+if(TARGET imago_cuda)
+  set(cuda_dependency "find_dependency(CUDAToolkit)\n")
+endif()
 file(WRITE ${PROJECT_BINARY_DIR}/imagoConfig.cmake
 "include(CMakeFindDependencyMacro)
 find_dependency(Threads)
-include(\${CMAKE_CURRENT_LIST_DIR}/imagoTargets.cmake)
+${cuda_dependency}include(\${CMAKE_CURRENT_LIST_DIR}/imagoTargets.cmake)
 ")
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/imagoConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/imagoConfig.cmake ${PROJECT_BINARY_DIR}/imagoConfigVersion.cmake

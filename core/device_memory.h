@@ -23,5 +23,7 @@ void register_device(Device device, const DeviceMemory& memory);
 bool has_device(Device device);
 // Throws when this build has no such device.
 const DeviceMemory& device_memory(Device device);
+// Waits until all work that was given to the device is done.
+inline void synchronize(Device device) { device_memory(device).open_to_host(nullptr, 0); }
 
 }  // namespace imago

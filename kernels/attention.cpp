@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -14,6 +15,7 @@ AttentionResult attention(const Tensor& q, const Tensor& k, const Tensor& v, int
   IMAGO_CHECK(v.shape() == k.shape(), "attention: v must be ", k.shape(), ", got ", v.shape());
   IMAGO_CHECK(k.dtype() == q.dtype() && v.dtype() == q.dtype(), "attention: k and v must be ",
               q.dtype(), ", got ", k.dtype(), " and ", v.dtype());
+  check_same_device("attention", q, {{"k", k}, {"v", v}});
 
   AttentionResult out{
       .y = Tensor::empty_like(q),
@@ -40,6 +42,7 @@ AttentionGrads attention_backward(const Tensor& dy, const Tensor& q, const Tenso
                                   const Tensor& v, const Tensor& lse, std::bitset<32> want) {
   IMAGO_CHECK(dy.shape() == q.shape(), "attention_backward: dy must be ", q.shape(), ", got ",
               dy.shape());
+  check_same_device("attention_backward", q, {{"dy", dy}, {"k", k}, {"v", v}, {"lse", lse}});
   const auto gradient_of = [&](const Tensor& x) {
     return q.numel() ? Tensor::empty_like(x) : Tensor::zeros_like(x);
   };

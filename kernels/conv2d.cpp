@@ -1,6 +1,7 @@
 #include "kernels/conv2d.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -50,6 +51,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Conv2dOptions& option
   check_addend("bias", addends.bias, {s.O}, x.dtype());
   check_addend("channel_bias", addends.channel_bias, {s.N, s.O}, x.dtype());
   check_addend("residual", addends.residual, output_shape(s), x.dtype());
+  check_same_device("conv2d", x, {{"weight", weight}, {"bias", addends.bias}, {"channel_bias", addends.channel_bias},
+                                  {"residual", addends.residual}});
   const Tensor y(output_shape(s), x.dtype(), x.device());
   const Conv2dForward p{
       .x = x.raw(), .weight = weight.raw(), .bias = addends.bias.raw(), .channel_bias = addends.channel_bias.raw(),
@@ -62,6 +65,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Conv2dOptions& option
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& weight, const Shape& x, const Conv2dOptions& options) {
   const Conv2dShape s = shape_of("conv2d_backward_input", x, weight.shape(), options);
   check_output_gradient("conv2d_backward_input", dy, s);
+  check_same_device("conv2d_backward_input", dy, {{"weight", weight}});
   const Tensor dx(x, dy.dtype(), dy.device());
   const Conv2dBackwardInput p{.dy = dy.raw(), .weight = weight.raw(), .dx = dx.raw(), .shape = s, .dtype = dy.dtype()};
   if (dx.numel()) backend_for(dy.device()).conv2d_backward_input(p, current_stream(dy.device()));
@@ -71,6 +75,7 @@ Tensor conv2d_backward_input(const Tensor& dy, const Tensor& weight, const Shape
 Tensor conv2d_backward_weight(const Tensor& dy, const Tensor& x, const Shape& weight, const Conv2dOptions& options) {
   const Conv2dShape s = shape_of("conv2d_backward_weight", x.shape(), weight, options);
   check_output_gradient("conv2d_backward_weight", dy, s);
+  check_same_device("conv2d_backward_weight", dy, {{"x", x}});
   if (!dy.numel() || !x.numel()) return Tensor::zeros(weight, dy.dtype(), dy.device());
   const Tensor dweight(weight, dy.dtype(), dy.device());
   const Conv2dBackwardWeight p{.dy = dy.raw(), .x = x.raw(), .dweight = dweight.raw(), .shape = s, .dtype = dy.dtype()};

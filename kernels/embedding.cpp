@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -22,6 +23,7 @@ Tensor embedding(const Tensor& ids, const Tensor& weight) {
   IMAGO_CHECK(weight.rank() == 2, "embedding: weight must be (V, C), got ", weight.shape());
   IMAGO_CHECK(ids.dtype() == DType::i32 || ids.dtype() == DType::i64,
               "embedding: ids must be i32 or i64, got ", ids.dtype());
+  check_same_device("embedding", weight, {{"ids", ids}});
   if (ids.on_host()) check_range(ids, weight.dim(0));
   const int64_t C = weight.dim(1);
   std::vector<int64_t> dims(ids.shape().begin(), ids.shape().end());

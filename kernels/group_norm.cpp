@@ -1,6 +1,7 @@
 #include "kernels/group_norm.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -22,6 +23,7 @@ GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& 
   IMAGO_CHECK(weight.dtype() == x.dtype() && bias.dtype() == x.dtype(),
               "group_norm: weight and bias must be ", x.dtype(), ", got ", weight.dtype(), " and ",
               bias.dtype());
+  check_same_device("group_norm", x, {{"weight", weight}, {"bias", bias}});
 
   GroupNormResult out{
       .y = Tensor::empty_like(x),

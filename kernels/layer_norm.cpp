@@ -1,6 +1,7 @@
 #include "kernels/layer_norm.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -13,6 +14,7 @@ LayerNormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& 
   IMAGO_CHECK(weight.dtype() == x.dtype() && bias.dtype() == x.dtype(),
               "layer_norm: weight and bias must be ", x.dtype(), ", got ", weight.dtype(), " and ",
               bias.dtype());
+  check_same_device("layer_norm", x, {{"weight", weight}, {"bias", bias}});
 
   const Shape rows = x.shape().without(-1);
   LayerNormResult out{

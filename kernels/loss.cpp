@@ -1,6 +1,7 @@
 #include "kernels/loss.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -16,6 +17,7 @@ void check(LossKind kind, const Tensor& prediction, const Tensor& target, const 
   const int64_t N = samples(prediction);
   IMAGO_CHECK(!weight.defined() || (weight.shape() == Shape{N} && weight.dtype() == prediction.dtype()), op,
               ": weight must be (", N, ") ", prediction.dtype(), ", got ", weight.shape(), " ", weight.dtype());
+  check_same_device(op, prediction, {{"target", target}, {"weight", weight}});
   IMAGO_CHECK(kind != LossKind::huber || delta > 0, op, ": delta must be positive, got ", delta);
 }
 
@@ -45,6 +47,7 @@ Tensor loss_backward(LossKind kind, const Tensor& dloss, const Tensor& predictio
                      const Tensor& weight, double delta) {
   IMAGO_CHECK(dloss.numel() == 1 && dloss.dtype() == prediction.dtype(), name_of(kind), "_backward: dloss must be one ",
               prediction.dtype(), ", got ", dloss.shape(), " ", dloss.dtype());
+  check_same_device(name_of(kind), prediction, {{"dloss", dloss}, {"target", target}, {"weight", weight}});
   Tensor dprediction = Tensor::empty_like(prediction);
   const LossBackward p{
       .dloss = dloss.raw(), .prediction = prediction.raw(), .target = target.raw(), .weight = weight.raw(),

@@ -1,6 +1,7 @@
 #include "kernels/matmul.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 namespace {
@@ -64,6 +65,7 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options, co
   IMAGO_CHECK(!bias.defined() || (bias.shape() == Shape{e.N} && bias.dtype() == a.dtype()),
               "matmul: bias must be (", e.N, ") ", a.dtype(), ", got ", bias.shape(), " ",
               bias.dtype());
+  check_same_device("matmul", a, {{"b", b}, {"bias", bias}});
   Tensor y(a.shape().with(-2, e.M).with(-1, e.N), a.dtype(), a.device());
   launch(folded(e, b, options), a, options.transpose_a, b, options.transpose_b, bias, y);
   return y;
@@ -76,6 +78,7 @@ MatmulGrads matmul_backward(const Tensor& dy, const Tensor& a, const Tensor& b,
   const Extents all = check(a, b, options), e = folded(all, b, options);
   const Shape y_shape = a.shape().with(-2, all.M).with(-1, all.N);
   IMAGO_CHECK(dy.shape() == y_shape, "matmul_backward: dy must be ", y_shape, ", got ", dy.shape());
+  check_same_device("matmul_backward", dy, {{"a", a}, {"b", b}});
   const bool ta = options.transpose_a, tb = options.transpose_b;
   MatmulGrads g;
   if (want[0]) {

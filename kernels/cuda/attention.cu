@@ -20,7 +20,7 @@ struct RunningSoftmax {
   }
 
   // Scores become weights, of which those behind `columns` are 0; what y has so far is scaled to the new largest score.
-  __device__ __forceinline__ void add(typename Method::Scores& scores, typename Method::Outputs& y, int64_t columns,
+  __device__ __forceinline__ void add(typename Method::Scores& scores, typename Method::Outputs& y, int columns,
                                       A scale) {
     constexpr int kColumns = Method::Scores::kColumns;
 #pragma unroll
@@ -63,7 +63,7 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
 
   RunningSoftmax<Method> softmax;
   typename Method::Outputs y;
-  for (int64_t s = 0; s < p.S; s += Method::kTile) {
+  for (int s = 0; s < p.S; s += Method::kTile) {
     typename Method::Scores scores;
     for (int piece = 0; piece < task.pieces; ++piece) {
       __syncthreads();  // the tiles have been read
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
       finish_fetch();
       method.multiply_rows(scores, q_tile, k_tile);
     }
-    softmax.add(scores, y, p.S - s, scale);
+    softmax.add(scores, y, static_cast<int>(p.S) - s, scale);
     method.multiply(y, scores, v_tile);
   }
 
@@ -81,7 +81,7 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i) {
     const A sum = warp_reduce(softmax.sum[i], Method::kTeam);
-    const int64_t t = task.row + Method::row(i);
+    const int t = task.row + Method::row(i);
     if (task.piece == 0 && Method::column(0) == 0 && t < p.T)
       lse[t] = A(0.69314718055994530942) * (softmax.largest[i] * scale) + std::log(sum);
 #pragma unroll
@@ -94,6 +94,7 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
 }  // namespace
 
 void attention_forward(const AttentionForward& p, Stream stream) {
+  check_attention_extents(p.T, p.S, p.C);
   const int64_t d = p.C / p.heads;
   visit_attention<128>(p.dtype, d, heads_aligned(p.dtype, d, p.q, p.k, p.v), [&]<typename Method, int V>() {
     constexpr size_t kBytes = 3 * Method::Tile::kBytes + Method::kScratchBytes;

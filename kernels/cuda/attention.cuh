@@ -161,30 +161,29 @@ struct TensorCoreAttention {
 
 // ---- what both are used with ----
 
-// One head of q, k, v, ... of one sample: `count` rows of d columns, `step` apart.
+// One head of q, k, v, ... of one sample: `count` rows of d columns, `step` apart. Positions in it have 32 bits.
 template <typename T>
 struct HeadRows {
   T* origin;
-  int64_t step, count;
-  int d;
+  int step, count, d;
 };
 // Head `head` of all N * H in x (N, L, C).
 template <typename T>
 __host__ __device__ __forceinline__ HeadRows<T> head_rows(T* x, int64_t head, int64_t L, int64_t C, int64_t H) {
   const int64_t d = C / H;
-  return {x + head / H * L * C + head % H * d, C, L, static_cast<int>(d)};
+  return {x + head / H * L * C + head % H * d, static_cast<int>(C), static_cast<int>(L), static_cast<int>(d)};
 }
 
 // A block's tile of rows of one head, and which kWidth columns of the result it computes.
 struct AttentionTask {
-  int64_t head, row;
-  int piece, pieces;
+  int64_t head;
+  int row, piece, pieces;
 
   __device__ AttentionTask(int64_t rows, int d, int tile, int width) {
     const int64_t tiles = (rows + tile - 1) / tile;
     pieces = (d + width - 1) / width;
     piece = static_cast<int>(blockIdx.x % pieces);
-    row = blockIdx.x / pieces % tiles * tile;
+    row = static_cast<int>(blockIdx.x / pieces % tiles * tile);
     head = blockIdx.x / pieces / tiles;
   }
 };
@@ -196,9 +195,9 @@ dim3 attention_grid(int64_t heads, int64_t rows, int64_t d) {
 // Begins to copy rows from `row` on, columns from `column` on; zeros where there are none. V: elements at a time.
 template <typename Method, int V>
 __device__ __forceinline__ void fetch_rows(const typename Method::Tile& tile,
-                                           const HeadRows<const typename Method::T>& x, int64_t row, int column) {
+                                           const HeadRows<const typename Method::T>& x, int row, int column) {
   using Source = MatrixRows<typename Method::T, typename Method::Tile, V, Method::kThreads>;
-  Source source(x.origin + row * x.step, x.step, x.count - row, column, x.d);
+  Source source(x.origin + int64_t{row} * x.step, x.step, x.count - row, column, x.d);
   fetch<Method::kThreads>(tile, source);
 }
 __device__ __forceinline__ void finish_fetch() {
@@ -214,15 +213,14 @@ __device__ __forceinline__ typename Method::Tile tile_at(unsigned char* memory, 
 }
 
 template <typename Method>
-__device__ __forceinline__ void store_rows(const HeadRows<typename Method::T>& y, int64_t row, int column,
+__device__ __forceinline__ void store_rows(const HeadRows<typename Method::T>& y, int row, int column,
                                            const typename Method::Outputs& sums) {
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i)
 #pragma unroll
     for (int j = 0; j < Method::Outputs::kColumns; ++j) {
-      const int64_t r = row + Method::row(i);
-      const int c = column + Method::column(j);
-      if (r < y.count && c < y.d) y.origin[r * y.step + c] = typename Method::T(sums.at(i, j));
+      const int r = row + Method::row(i), c = column + Method::column(j);
+      if (r < y.count && c < y.d) y.origin[int64_t{r} * y.step + c] = typename Method::T(sums.at(i, j));
     }
 }
 
@@ -236,12 +234,19 @@ void visit_attention(DType dtype, int64_t d, bool aligned, F&& f) {
     if (d <= 16) return f.template operator()<ScalarAttention<float, 64, 16>, 4>();
     return f.template operator()<ScalarAttention<float, 64, 64>, 4>();
   }
-  IMAGO_CHECK(dtype == DType::bf16, "attention: no kernel for ", dtype);
+  if (dtype != DType::bf16) unsupported_dtype("attention", dtype);
   if (!aligned) return f.template operator()<TensorCoreAttention<64>, 1>();
   if (d <= 16) return f.template operator()<TensorCoreAttention<16>, 8>();
   if (d <= 32) return f.template operator()<TensorCoreAttention<32>, 8>();
   if (d <= 64) return f.template operator()<TensorCoreAttention<64>, 8>();
   f.template operator()<TensorCoreAttention<WIDEST>, 8>();
+}
+
+// Rows and columns are counted in 32 bits.
+inline void check_attention_extents(int64_t T, int64_t S, int64_t C) {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  IMAGO_CHECK(T <= kMost && S <= kMost && C <= kMost, "attention: T, S and C must be at most 2^30, got ", T, ", ", S,
+              " and ", C);
 }
 
 // Whether heads of d columns can be copied 16 bytes at a time.

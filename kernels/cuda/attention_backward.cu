@@ -29,7 +29,7 @@ struct TilePair {
 
   // scores = left_x right_x^T and, if wanted, dp = left_g right_g^T, between the tiles that begin at these rows. The
   // columns are walked piece by piece, piece `last` last. `again`: the same left tile as in the call before.
-  __device__ __forceinline__ void multiply(const Method& method, int64_t left, int64_t right, int last, bool again,
+  __device__ __forceinline__ void multiply(const Method& method, int left, int right, int last, bool again,
                                            bool want_dp, typename Method::Scores& scores,
                                            typename Method::Scores& dp) const {
     const Tile lx = tile_at<Method>(memory, 0), lg = tile_at<Method>(memory, 1);
@@ -68,7 +68,7 @@ __device__ __forceinline__ TilePair<Method, V> by_keys(const AttentionBackward& 
 // Scores, of queries by keys, become weights; 0 behind `columns`. lse2: log2(e) times the rows' lse.
 template <typename Method, typename A>
 __device__ __forceinline__ void scores_to_weights(typename Method::Scores& scores, const A (&lse2)[Method::kRows],
-                                                  A scale2, int64_t columns) {
+                                                  A scale2, int columns) {
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i)
 #pragma unroll
@@ -78,7 +78,7 @@ __device__ __forceinline__ void scores_to_weights(typename Method::Scores& score
 
 // The lse of a thread's rows, in units of log2.
 template <typename Method, typename A>
-__device__ __forceinline__ void load_lse2(A (&lse2)[Method::kRows], const A* lse, int64_t row, int64_t T) {
+__device__ __forceinline__ void load_lse2(A (&lse2)[Method::kRows], const A* lse, int row, int64_t T) {
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i)
     lse2[i] = row + Method::row(i) < T ? lse[row + Method::row(i)] * A(kLog2e) : A(0);
@@ -97,10 +97,10 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
   A lse2[Method::kRows], sum[Method::kRows] = {};
   load_lse2<Method>(lse2, static_cast<const A*>(p.lse) + task.head * p.T, task.row, p.T);
 
-  for (int64_t s = 0; s < p.S; s += Method::kTile) {
+  for (int s = 0; s < p.S; s += Method::kTile) {
     typename Method::Scores weights, dp;
     pair.multiply(method, task.row, s, 0, s > 0, true, weights, dp);
-    scores_to_weights<Method>(weights, lse2, scale2, p.S - s);
+    scores_to_weights<Method>(weights, lse2, scale2, static_cast<int>(p.S) - s);
 #pragma unroll
     for (int i = 0; i < Method::kRows; ++i)
 #pragma unroll
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i) {
     const A total = warp_reduce(sum[i], Method::kTeam);
-    const int64_t t = task.row + Method::row(i);
+    const int t = task.row + Method::row(i);
     if (Method::column(0) == 0 && t < p.T) delta[task.head * p.T + t] = total;
   }
 }
@@ -128,15 +128,15 @@ __global__ void __launch_bounds__(Method::kThreads, Method::kBlocks)
   load_lse2<Method>(lse2, static_cast<const A*>(p.lse) + task.head * p.T, task.row, p.T);
 #pragma unroll
   for (int i = 0; i < Method::kRows; ++i) {
-    const int64_t t = task.row + Method::row(i);
+    const int t = task.row + Method::row(i);
     delta[i] = t < p.T ? all_delta[task.head * p.T + t] : A(0);
   }
 
   typename Method::Outputs dq;
-  for (int64_t s = 0; s < p.S; s += Method::kTile) {
+  for (int s = 0; s < p.S; s += Method::kTile) {
     typename Method::Scores ds, dp;
     pair.multiply(method, task.row, s, task.piece, s > 0, true, ds, dp);
-    scores_to_weights<Method>(ds, lse2, A(kLog2e) * scale, p.S - s);
+    scores_to_weights<Method>(ds, lse2, A(kLog2e) * scale, static_cast<int>(p.S) - s);
 #pragma unroll
     for (int i = 0; i < Method::kRows; ++i)
 #pragma unroll
@@ -161,9 +161,9 @@ __global__ void __launch_bounds__(Method::kThreads)
   const A scale = 1 / std::sqrt(A(pair.left_x.d));
 
   typename Method::Outputs dk, dv;
-  for (int64_t t = 0; t < p.T; t += Method::kTile) {
+  for (int t = 0; t < p.T; t += Method::kTile) {
     __syncthreads();  // lse2 and delta have been read
-    if (const int64_t i = threadIdx.x; i < Method::kTile) {
+    if (const int i = static_cast<int>(threadIdx.x); i < Method::kTile) {
       const bool inside = t + i < p.T;  // behind T the weights become 0
       lse2[i] = inside ? static_cast<const A*>(p.lse)[task.head * p.T + t + i] * A(kLog2e)
                        : std::numeric_limits<A>::infinity();
@@ -172,14 +172,15 @@ __global__ void __launch_bounds__(Method::kThreads)
     typename Method::Scores weights, ds;  // of keys by queries
     pair.multiply(method, task.row, t, task.piece, t > 0, p.dk != nullptr, weights, ds);
 #pragma unroll
-    for (int i = 0; i < Method::kRows; ++i)
+    for (int j = 0; j < Method::Scores::kColumns; ++j) {
+      const A column_lse2 = lse2[Method::column(j)], column_delta = delta[Method::column(j)];
 #pragma unroll
-      for (int j = 0; j < Method::Scores::kColumns; ++j) {
-        const int column = Method::column(j);
+      for (int i = 0; i < Method::kRows; ++i) {
         A& weight = weights.at(i, j);
-        weight = std::exp2(weight * (A(kLog2e) * scale) - lse2[column]);
-        ds.at(i, j) = weight * (ds.at(i, j) - delta[column]) * scale;
+        weight = std::exp2(weight * (A(kLog2e) * scale) - column_lse2);
+        ds.at(i, j) = weight * (ds.at(i, j) - column_delta) * scale;
       }
+    }
     if (p.dv) method.multiply(dv, weights, pair.g_tile());
     if (p.dk) method.multiply(dk, ds, pair.x_tile());
   }
@@ -191,6 +192,7 @@ __global__ void __launch_bounds__(Method::kThreads)
 }  // namespace
 
 void attention_backward(const AttentionBackward& p, Stream stream) {
+  check_attention_extents(p.T, p.S, p.C);
   const int64_t d = p.C / p.heads, heads = p.N * p.heads;
   visit_attention<64>(p.dtype, d, heads_aligned(p.dtype, d, p.dy, p.q, p.k, p.v), [&]<typename Method, int V>() {
     constexpr size_t kBytes = TilePair<Method, V>::kBytes + Method::kScratchBytes;

@@ -58,9 +58,11 @@ __global__ void __launch_bounds__(kThreads)
   for (int step = 0; step < kPixels; ++step) {
     const int64_t pixel = (int64_t{blockIdx.x} * kPixels + step) * kRows + row;
     if (pixel >= pixels) return;
-    const int64_t n = pixel / s.WO / s.HO;
-    const int h0 = static_cast<int>(pixel / s.WO % s.HO * s.stride - s.top);
-    const int w0 = static_cast<int>(pixel % s.WO * s.stride - s.left);
+    const int WO = static_cast<int>(s.WO), stride = static_cast<int>(s.stride);
+    const int64_t n = pixel / (s.HO * s.WO);
+    const int in_image = static_cast<int>(pixel - n * (s.HO * s.WO));
+    const int h0 = in_image / WO * stride - static_cast<int>(s.top);
+    const int w0 = in_image % WO * stride - static_cast<int>(s.left);
     Accumulator<T> sum[N] = {};
     for (int r = 0; r < KH; ++r)
       for (int t = 0; t < KW; ++t) {
@@ -90,8 +92,9 @@ __global__ void __launch_bounds__(kThreads)
   for (int step = 0; step < kPixels; ++step) {
     const int64_t pixel = (int64_t{blockIdx.x} * kPixels + step) * kRows + row;
     if (pixel >= pixels) return;
-    const int64_t n = pixel / s.W / s.H;
-    const int h = static_cast<int>(pixel / s.W % s.H + s.top), w = static_cast<int>(pixel % s.W + s.left);
+    const int64_t n = pixel / (s.H * s.W);
+    const int W = static_cast<int>(s.W), in_image = static_cast<int>(pixel - n * (s.H * s.W));
+    const int h = in_image / W + static_cast<int>(s.top), w = in_image % W + static_cast<int>(s.left);
     Accumulator<T> sum[N] = {};
     for (int r = h % stride; r < KH && r <= h; r += stride)
       for (int t = w % stride; t < KW && t <= w; t += stride) {

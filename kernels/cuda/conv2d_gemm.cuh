@@ -51,8 +51,10 @@ struct alignas(16) InputRow {
   int h, w;     // its position; far outside for rows behind the last one
 };
 
+// The row of output (i, j).
 template <typename T>
-__device__ InputRow<T> input_row(const T* x, const Window& window, int64_t image, int i, int j, bool exists) {
+__device__ __forceinline__ InputRow<T> input_row(const T* x, const Window& window, int64_t image, int i, int j,
+                                                 bool exists) {
   const int h = i * window.stride - window.top, w = j * window.stride - window.left;
   constexpr int kFarOutside = -(1 << 30);
   return {x + ((image * window.H + h) * window.W + w) * window.C, exists ? h : kFarOutside, w};
