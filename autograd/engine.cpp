@@ -4,6 +4,7 @@
 #include <queue>
 
 #include "autograd/variable.h"
+#include "core/op_label.h"
 #include "kernels/axpy.h"
 
 namespace imago {
@@ -40,6 +41,7 @@ using Queue =
 
 // Calls the node's closure and hands its gradients on; newly reached nodes join the queue.
 void step(Node& node, bool retain_graph, Queue& queue) {
+  const OpLabel label(node.op);
   const Tensor dy = std::exchange(node.grad, Tensor());
   IMAGO_CHECK(!node.used, "backward: the graph through ", node.op,
               " has already been used and released; run the forward pass again, or pass "
@@ -67,7 +69,7 @@ void Variable::backward(bool retain_graph) const {
   IMAGO_CHECK(defined(), "backward: the variable is undefined");
   IMAGO_CHECK(numel() == 1, "backward: the loss must have one element, got shape ", shape(),
               "; reduce it with mean() or sum(), or pass its gradient");
-  backward(Tensor::full(shape(), 1, dtype()), retain_graph);
+  backward(Tensor::full(shape(), 1, dtype(), value().device()), retain_graph);
 }
 
 void Variable::backward(const Tensor& seed, bool retain_graph) const {

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "autograd/no_grad.h"
+#include "core/op_label.h"
 
 namespace imago {
 namespace {
@@ -82,6 +83,7 @@ void Variable::bind_grad(Tensor grad) {
 }
 
 Variable record(const char* op, Tensor y, const std::vector<Variable>& inputs, Backward backward) {
+  label_memory(y.raw(), y.device(), op);
   Variable out(std::move(y));
   bool wanted = false;
   for (const Variable& v : inputs) wanted |= v.requires_grad();

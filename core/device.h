@@ -27,11 +27,14 @@ Device device_named(std::string_view name);
 Device default_device();
 void set_default_device(Device device);
 
-// A queue of work on a device; null is the device's default queue (the CPU has no other).
+// A queue of work on a device, by the device's own handle. On the CPU, and on the emulator, work is done by the time that
+// the call which queues it returns.
 struct Stream {
   void* handle = nullptr;
 };
 
-inline Stream current_stream(Device) { return {}; }
+// Where this thread's work on the device goes: to the one queue that all threads share, or that of a StreamScope
+// (core/stream.h).
+Stream current_stream(Device device);
 
 }  // namespace imago

@@ -2,35 +2,41 @@
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
-#include <cstring>
 
 #include "core/allocator.h"
 #include "core/check.h"
+#include "core/host_memory.h"
+#include "core/host_queue.h"
+#include "core/recording.h"
 
 namespace imago {
 namespace {
 
-constexpr DeviceMemory kHostMemory{
-    .allocate = [](size_t bytes) { return std::aligned_alloc(kAlignment, bytes); },
-    .release = [](void* memory) noexcept { std::free(memory); },
-    .copy = [](void* to, const void* from, size_t bytes) { std::memmove(to, from, bytes); },
-    .open_to_host = [](const void*, size_t) {},
-    .on_host = true,
-    .cached = true,
+struct Entry {
+  const DeviceMemory* memory;
+  const DeviceQueues* queues;
 };
-
-constinit std::array<const DeviceMemory*, 3> registered{&kHostMemory, nullptr, nullptr};
+constinit std::array<Entry, 3> registered{{{&kHostMemory, &kHostQueues}, {}, {}}};
 constinit std::atomic<Device> chosen{Device::cpu};
+
+const Entry& entry_of(Device device) {
+  const Entry& entry = registered[static_cast<size_t>(device)];
+  IMAGO_CHECK(entry.memory, "this build of imago has no device ", device);
+  return entry;
+}
 
 }  // namespace
 
-void register_device(Device device, const DeviceMemory& memory) { registered[static_cast<size_t>(device)] = &memory; }
-bool has_device(Device device) { return registered[static_cast<size_t>(device)] != nullptr; }
-const DeviceMemory& device_memory(Device device) {
-  const DeviceMemory* memory = registered[static_cast<size_t>(device)];
-  IMAGO_CHECK(memory, "this build of imago has no device ", device);
-  return *memory;
+void register_device(Device device, const DeviceMemory& memory, const DeviceQueues& queues) {
+  registered[static_cast<size_t>(device)] = {&memory, &queues};
+}
+bool has_device(Device device) { return registered[static_cast<size_t>(device)].memory != nullptr; }
+const DeviceMemory& device_memory(Device device) { return *entry_of(device).memory; }
+const DeviceQueues& device_queues(Device device) { return *entry_of(device).queues; }
+
+void synchronize(Device device) {
+  check_host_access("synchronize", device);
+  device_queues(device).synchronize(current_stream(device).handle);
 }
 
 Device device_named(std::string_view name) {

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "core/parallel.h"
+#include "core/recording.h"
 
 namespace imago {
 namespace {
@@ -13,6 +14,7 @@ constexpr int64_t kGrain = 1 << 14;
 template <typename Fill>
 void fill_on_host(const Tensor& out, const char* op, Fill fill) {
   IMAGO_CHECK(out.defined(), op, ": the tensor is undefined");
+  check_host_access(op, out.device());
   out.bump_version();
   if (out.on_host()) return fill(out);
   const Tensor staged(out.shape(), out.dtype(), Device::cpu);

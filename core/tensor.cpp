@@ -1,55 +1,27 @@
 #include "core/tensor.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 
 #include "core/device_memory.h"
+#include "core/element_cast.h"
+#include "core/recording.h"
 
 namespace imago {
 namespace {
 
-// Runs f<T>() for any element type.
-template <typename F>
-void visit_any(DType dtype, const char* op, F&& f) {
-  visit<float, double, bfloat16, int32_t, int64_t, uint8_t>(dtype, op, f);
-}
-
-// The integer towards zero from x; the nearest one that T has if that is not in T; 0 for NaN.
-template <typename T>
-T truncate(double x) {
-  using Limits = std::numeric_limits<T>;
-  if (std::isnan(x)) return 0;
-  // 2^k is a double for every k, so `end` is exact where double(max) would be rounded up.
-  const double end = 2.0 * static_cast<double>(Limits::max() / 2 + 1);
-  if (x >= end) return Limits::max();
-  if (x <= static_cast<double>(Limits::min())) return Limits::min();
-  return static_cast<T>(x);
-}
-
-template <typename To, typename From>
-To convert(From value) {
-  if constexpr (std::is_same_v<From, bfloat16>) {
-    return convert<To>(static_cast<float>(value));
-  } else if constexpr (std::is_same_v<To, bfloat16>) {
-    return bfloat16(static_cast<float>(value));
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    return truncate<To>(value);
-  } else {
-    return static_cast<To>(value);
-  }
-}
-
 void require(const Tensor& t, const char* op) { IMAGO_CHECK(t.defined(), op, ": the tensor is undefined"); }
 
-// The tensor itself, or a copy, where the host can read it.
-Tensor readable(const Tensor& t) { return t.on_host() ? t : t.to(Device::cpu); }
-
-// One of two devices knows how to copy between both.
-void copy_bytes(const Tensor& to, const Tensor& from) {
+// Within one device a copy is queued; between a device and the host it has happened when the call returns. One of two
+// devices knows how to copy between both.
+void copy_bytes(const char* op, const Tensor& to, const Tensor& from) {
   const Device device = to.device() == Device::cpu ? from.device() : to.device();
-  if (to.numel()) device_memory(device).copy(to.raw(), from.raw(), to.bytes());
+  if (to.device() != from.device()) {
+    check_host_access(op, to.device());
+    check_host_access(op, from.device());
+  }
+  if (!to.numel() || recording(device) == Recording::dry_run) return;
+  device_memory(device).copy(to.raw(), from.raw(), to.bytes(), current_stream(device));
+  if (to.device() != from.device()) synchronize(device);
 }
 
 size_t bytes_of(const Shape& shape, DType dtype) {
@@ -82,8 +54,11 @@ template <typename T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape, Device device) {
   IMAGO_CHECK(static_cast<int64_t>(values.size()) == shape.numel(), "Tensor::from: shape ", shape, " has ",
               shape.numel(), " elements, got ", values.size(), " values");
+  check_host_access("Tensor::from", device);
   Tensor t(shape, dtype_of<T>, device);
-  if (!values.empty()) device_memory(t.device()).copy(t.raw(), values.data(), values.size_bytes());
+  if (values.empty()) return t;
+  device_memory(device).copy(t.raw(), values.data(), values.size_bytes(), current_stream(device));
+  synchronize(device);
   return t;
 }
 template Tensor Tensor::from(std::span<const float>, const Shape&, Device);
@@ -95,6 +70,7 @@ template Tensor Tensor::from(std::span<const uint8_t>, const Shape&, Device);
 
 double Tensor::item() const {
   require(*this, "Tensor::item");
+  check_host_access("Tensor::item", device());
   IMAGO_CHECK(numel() == 1, "Tensor::item: tensor must have one element, got shape ", shape_);
   return to_vector<double>()[0];
 }
@@ -102,11 +78,12 @@ double Tensor::item() const {
 template <typename T>
 std::vector<T> Tensor::to_vector() const {
   require(*this, "Tensor::to_vector");
+  check_host_access("Tensor::to_vector", device());
   if (!on_host()) return to(Device::cpu).to_vector<T>();
   std::vector<T> out(static_cast<size_t>(numel()));
-  visit_any(dtype_, "Tensor::to_vector", [&]<typename From>() {
+  visit_element(dtype_, "Tensor::to_vector", [&]<typename From>() {
     const From* x = data<From>();
-    for (size_t i = 0; i < out.size(); ++i) out[i] = convert<T>(x[i]);
+    for (size_t i = 0; i < out.size(); ++i) out[i] = element_cast<T>(x[i]);
   });
   return out;
 }
@@ -151,7 +128,7 @@ Tensor Tensor::view(int64_t offset, const Shape& shape) const {
 Tensor Tensor::clone() const {
   require(*this, "Tensor::clone");
   Tensor t = empty_like(*this);
-  copy_bytes(t, *this);
+  copy_bytes("Tensor::clone", t, *this);
   return t;
 }
 
@@ -165,18 +142,15 @@ Tensor Tensor::to(DType dtype) const {
 Tensor Tensor::to(Device device) const {
   if (!defined() || device == this->device()) return *this;
   const Tensor t(shape_, dtype_, device);
-  copy_bytes(t, *this);
+  copy_bytes("Tensor::to", t, *this);
   return t;
 }
 
 void Tensor::fill(double value) {
   require(*this, "Tensor::fill");
   bump_version();
-  if (!on_host()) return copy_bytes(*this, full(shape_, value, dtype_, Device::cpu));
-  visit_any(dtype_, "Tensor::fill", [&]<typename T>() {
-    const T v = convert<T>(value);
-    for (T& x : span<T>()) x = v;
-  });
+  const Device on = device();
+  if (numel()) device_memory(on).fill(raw(), dtype_, numel(), value, current_stream(on));
 }
 
 void Tensor::copy_from(const Tensor& other) {
@@ -184,24 +158,17 @@ void Tensor::copy_from(const Tensor& other) {
   require(other, "Tensor::copy_from");
   IMAGO_CHECK(shape_ == other.shape_, "Tensor::copy_from: shape must be ", shape_, ", got ", other.shape_);
   bump_version();
-  if (dtype_ == other.dtype_) {
-    copy_bytes(*this, other);
-    return;
-  }
-  if (!on_host()) return copy_bytes(*this, readable(other).to(dtype_));
-  if (!other.on_host()) return copy_from(readable(other));
-  visit_any(dtype_, "Tensor::copy_from", [&]<typename To>() {
-    visit_any(other.dtype_, "Tensor::copy_from", [&]<typename From>() {
-      const From* x = other.data<From>();
-      To* y = data<To>();
-      for (int64_t i = 0; i < numel(); ++i) y[i] = convert<To>(x[i]);
-    });
-  });
+  const Device on = device();
+  if (dtype_ == other.dtype_) return copy_bytes("Tensor::copy_from", *this, other);
+  if (on != other.device()) return copy_bytes("Tensor::copy_from", *this, other.to(dtype_));
+  if (numel())
+    device_memory(on).convert(raw(), dtype_, other.raw(), other.dtype_, numel(), current_stream(on));
 }
 
-bool Tensor::on_host() const { return device_memory(device()).on_host; }
+bool Tensor::on_host() const { return device_memory(device()).on_host && recording(device()) == Recording::none; }
 
 void Tensor::open_to_host() const {
+  check_host_access("Tensor::data", device());
   const DeviceMemory& memory = device_memory(device());
   IMAGO_CHECK(memory.on_host, "Tensor::data: the tensor is on ", device(),
               ", out of the host's reach; use to(Device::cpu)");

@@ -45,16 +45,17 @@ class Tensor {
 
   // The first element; null if undefined. Memory of the device: for kernels.
   void* raw() const { return storage_ ? static_cast<char*>(storage_->memory()) + offset_ : nullptr; }
-  // The same, typed, for the host to read and write. Throws if T is not the tensor's type, or the memory of its device
-  // is out of the host's reach.
+  // The same, typed, for the host to read and write. Throws if T is not the tensor's type, the memory of its device is
+  // out of the host's reach, or a graph is being captured (core/graph.h): then there is nothing to see yet.
   template <typename T>
   T* data() const {
     IMAGO_CHECK(!defined() || dtype_ == dtype_of<T>, "Tensor::data: tensor holds ", dtype_, ", asked for ",
                 dtype_of<T>);
-    if (device() != Device::cpu) open_to_host();
+    if (defined()) open_to_host();
     return static_cast<T*>(raw());
   }
-  // Whether data() works: always on cpu and simt, on cuda with managed memory (see core/device_memory.h).
+  // Whether data() works: on cpu and simt, on cuda with managed memory (see core/device_memory.h); never while a graph
+  // of the device is being captured.
   bool on_host() const;
   template <typename T>
   std::span<T> span() const { return {data<T>(), static_cast<size_t>(numel())}; }
@@ -78,7 +79,8 @@ class Tensor {
   Tensor to(DType dtype) const;
   Tensor to(Device device) const;
 
-  // In-place writes. They count as such for autograd, see Storage::version().
+  // In-place writes. They count as such for autograd, see Storage::version(). Within a device these, clone() and to()
+  // are work like any other: queued on current_stream(), and part of a graph that is being captured.
   void fill(double value);  // converted as by to()
   void copy_from(const Tensor& other);  // same shape, any dtype
   void bump_version() const { if (storage_) storage_->bump_version(); }

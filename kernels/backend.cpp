@@ -3,6 +3,8 @@
 #include <array>
 
 #include "core/check.h"
+#include "core/memory_source.h"
+#include "kernels/queueing_backend.h"
 
 namespace imago::kernels {
 
@@ -23,7 +25,7 @@ const bool cuda = (cuda_kernels::register_with_imago(), true);
 void register_backend(Device device, const Backend& backend) { registered[static_cast<size_t>(device)] = &backend; }
 
 const Backend& backend_for(Device device) {
-  if (device == Device::cpu) return cpu_backend();
+  if (device == Device::cpu) return memory_source(Device::cpu) ? queueing_backend() : cpu_backend();
   const Backend* backend = registered[static_cast<size_t>(device)];
   IMAGO_CHECK(backend, "this build of imago has no ", device, " backend");
   return *backend;

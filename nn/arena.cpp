@@ -2,6 +2,8 @@
 
 #include <set>
 
+#include "core/op_label.h"
+
 namespace imago::nn {
 
 ParameterArena::ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters) {
@@ -27,13 +29,22 @@ ParameterArena::ParameterArena(const std::vector<std::pair<std::string, Variable
   IMAGO_CHECK(!entries_.empty(), "ParameterArena: there is nothing to train among ",
               parameters.size(), " parameters");
   const Device device = variables_[0].value().device();
-  values_ = Tensor::zeros({size}, dtype, device);
-  gradients_ = Tensor::zeros({size}, dtype, device);
+  const auto zeros = [&](const char* what) {
+    const OpLabel label(what);
+    return Tensor::zeros({size}, dtype, device);
+  };
+  values_ = zeros("parameters");
+  gradients_ = zeros("gradients");
   for (size_t i = 0; i < entries_.size(); ++i) {
     part(values_, entries_[i]).copy_from(variables_[i].value());
     variables_[i].bind_grad(part(gradients_, entries_[i]));
   }
   show(values_);
+}
+
+Tensor ParameterArena::zeros() const {
+  const OpLabel label("optimizer");
+  return Tensor::zeros_like(values_);
 }
 
 void ParameterArena::show(const Tensor& flat) {

@@ -40,7 +40,7 @@ class ParameterArena {
   const std::vector<Entry>& entries() const { return entries_; }
 
   // Another flat buffer with the same layout, zeroed: a moment, an average.
-  Tensor zeros() const { return Tensor::zeros_like(values_); }
+  Tensor zeros() const;
   // The part of a flat buffer that belongs to the entry, as a view of its shape.
   static Tensor part(const Tensor& flat, const Entry& entry) {
     return flat.view(entry.offset, entry.shape);

@@ -15,7 +15,7 @@ set(backends cpu cuda simt)
 # stand in for CUDA, and what makes the emulator's memory a device.
 string(CONCAT doors "^(kernels/cpu_backend\\.cpp kernels/cpu/tables\\.h"
        "|kernels/cuda/device/(portable|tensor_core)\\.cuh kernels/simt/.*"
-       "|kernels/simt/device_memory\\.cpp kernels/cuda/device/memory\\.h)$")
+       "|kernels/simt/device_(memory|queues)\\.cpp kernels/cuda/device/memory\\.h)$")
 # What a program that uses the installed headers need not have.
 set(third_party "^<(fmt|nlohmann|CLI|Eigen|stb|catch2|zlib)[/.]")
 set(cuda_headers "^[<\"](cuda|cublas|cudnn|nvrtc|mma|cooperative_groups|nccl|cub/|thrust/)")

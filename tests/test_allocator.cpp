@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/check.h"
+#include "core/op_label.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -120,12 +121,59 @@ TEST_CASE("the allocator serves several threads at once", "[allocator]") {
   CHECK(in_use() == before);
 }
 
-TEST_CASE("out of memory says what was asked for", "[allocator][errors]") {
+TEST_CASE("out of memory says what was asked for, who holds how much, and what helps", "[allocator][errors]") {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which report it in their own way
+  const OpLabel label("a large op");
+  const Tensor held({5 << 20}, DType::f32, Device::cpu);
   const size_t before = in_use();
   CHECK_THROWS_WITH(allocate(size_t{1} << 60, Device::cpu),
-                    concat("out of memory on cpu: asked for ", size_t{1} << 60, " bytes while ",
-                           before, " are in use"));
+                    Contains("out of memory on cpu: asked for 1.0 EiB while " + bytes_text(before) + " are in use (") &&
+                        Contains("a large op 20.0 MiB") && Contains("B are free; a smaller batch or activation "
+                                                                    "checkpointing needs less"));
   CHECK(in_use() == before);
 #endif
+}
+
+TEST_CASE("memory is put down to operations", "[allocator]") {
+  const Device device = default_device();
+  const auto held_by = [&](const std::string& op) {
+    for (const OpMemory& entry : memory_by_op(device))
+      if (entry.op == op) return entry;
+    return OpMemory{.op = op};
+  };
+  {
+    const Variable x(randn({100, 100}, DType::f32), true);
+    const Variable y = silu(x);
+    CHECK(held_by("silu").bytes == allocation_size(40000, device));
+    CHECK(held_by("silu").blocks == 1);
+    const Variable view = reshape(y, {10000});
+    CHECK(held_by("reshape").blocks == 0);  // no memory of its own
+    sum(view).backward();
+    CHECK(held_by("silu").blocks == 2);  // x's gradient
+    const OpLabel outer("outer");
+    {
+      const OpLabel inner("inner");
+      const Tensor t({10});
+      CHECK(held_by("inner").bytes == allocation_size(40, device));
+      CHECK(std::string(current_op()) == "inner");
+    }
+    CHECK(std::string(current_op()) == "outer");
+  }
+  CHECK(held_by("silu").blocks == 0);
+  CHECK(held_by("inner").blocks == 0);
+  const auto all = memory_by_op(device);
+  size_t total = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    total += all[i].bytes;
+    if (i) CHECK(all[i - 1].bytes >= all[i].bytes);
+  }
+  CHECK(total == memory_stats(device).in_use);
+}
+
+TEST_CASE("numbers of bytes are readable", "[allocator]") {
+  CHECK(bytes_text(0) == "0 bytes");
+  CHECK(bytes_text(1023) == "1023 bytes");
+  CHECK(bytes_text(1536) == "1.5 KiB");
+  CHECK(bytes_text(size_t{20} << 20) == "20.0 MiB");
+  CHECK(bytes_text(size_t{3} << 40) == "3.0 TiB");
 }

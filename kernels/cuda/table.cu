@@ -15,7 +15,7 @@ void register_with_imago() {
 #include "kernels/launchers.def"
 #undef LAUNCHER
   };
-  register_device(Device::IMAGO_DEVICE, kDeviceMemory);
+  register_device(Device::IMAGO_DEVICE, kDeviceMemory, kDeviceQueues);
   register_backend(Device::IMAGO_DEVICE, backend);
 }
 
