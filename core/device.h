@@ -27,7 +27,7 @@ Device device_named(std::string_view name);
 Device default_device();
 void set_default_device(Device device);
 
-// A queue of work on a device, by the device's own handle. On the CPU, and on the emulator, work is done by the time that
+// A queue of work on a device, by its own handle. On the CPU and on the emulator, work is done by the time that
 // the call which queues it returns.
 struct Stream {
   void* handle = nullptr;

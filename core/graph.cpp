@@ -13,8 +13,8 @@
 namespace imago {
 namespace {
 
-// Memory without a plan: blocks that are given back inside the graph serve it again, and stay its own. Work of a graph is
-// done in order, so the next owner writes after the last one has read.
+// Memory without a plan: blocks that are given back inside the graph serve it again, and stay its own. Work of a graph
+// is done in order, so the next owner writes after the last one has read.
 class PooledMemory : public MemorySource {
  public:
   explicit PooledMemory(Device device) : device_(device) {}

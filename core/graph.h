@@ -12,12 +12,12 @@ namespace imago {
 
 class MemorySource;
 
-// What launches work with is what capture() saw: the addresses, shapes and numbers of that moment. What is to change from
-// launch to launch, the inputs say, is changed in place. Memory from outside, and the device, must outlive the graph.
+// What launches work with is what capture() saw: the addresses, shapes and numbers of that moment. What is to change
+// between launches, the inputs say, is changed in place. Memory from outside must outlive the graph.
 class Graph {
  public:
-  // Calls work() once. What it gives to the device is kept, not done, and looks of the host at the device's memory throw;
-  // everything else that it does, counting steps say, is done as ever. Results are there after launch().
+  // Calls work() once. What it gives to the device is kept, not done, and a look of the host at the device's memory
+  // throws; everything else, counting steps say, is done as ever. Results are there after launch().
   // Memory that work() asks for is the graph's own: a tensor that leaves work() is written by each launch, and stays
   // valid for as long as the tensor or the graph lives.
   static Graph capture(Device device, const std::function<void()>& work);

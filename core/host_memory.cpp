@@ -69,7 +69,9 @@ MemoryCapacity capacity() {
   return memory;
 }
 
-void* allocate(size_t bytes) { return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment); }
+void* allocate(size_t bytes) {
+  return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+}
 
 }  // namespace
 

@@ -35,8 +35,8 @@ struct MemoryTrace {
 MemoryTrace trace_memory(Device device, const std::function<void()>& work);
 
 // Calls work() with its launches, fills and copies dropped, and with addresses that lead nowhere: tells what memory a
-// step needs before any of it is there. Looks of the host throw, as in a capture. What work() leaves behind, a tensor or
-// a parameter's gradient, must not be used. (The CPU's kernels ask for scratch memory as they run, which is not counted.)
+// step needs before any of it is there. Looks of the host throw, as in a capture. What work() leaves behind, a tensor
+// or a parameter's gradient, must not be used. (What the CPU's kernels ask for as they run is not counted.)
 MemoryTrace dry_run(Device device, const std::function<void()>& work);
 
 // The largest batch, at most `limit`, with which dry_run(device, [&] { step(batch); }) peaks at no more than `bytes`;

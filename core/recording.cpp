@@ -28,7 +28,7 @@ Recording recording(Device device) { return recording_of(device); }
 
 void check_host_access(const char* op, Device device) {
   IMAGO_CHECK(recording(device) == Recording::none, op, ": the host cannot reach memory of ", device,
-              " while its work is recorded, since nothing is computed yet; do this before the capture or after a launch");
+              " while its work is recorded, for nothing is computed yet; do this before the capture or after a launch");
 }
 
 Capture::Capture(Device device, Recording kind, std::shared_ptr<MemorySource> memory)

@@ -1,9 +1,9 @@
 // Streams and events. Work of one stream is done in the order in which it was given; between streams only events say
 // what comes first. All work goes to the one stream that a device has by itself, unless a StreamScope says otherwise.
 //
-// The allocator hands released memory out again at once, which is right as long as the new owner's work goes to the same
-// stream. So models compute on one stream; another one is for copies to and from the host (core/pinned_buffer.h), whose
-// memory lives until an event says that they have happened.
+// The allocator hands released memory out again at once, which is right as long as the new owner's work goes to the
+// same stream. So models compute on one stream; another one is for copies to and from the host (core/pinned_buffer.h),
+// whose memory lives until an event says that they have happened.
 #pragma once
 
 #include "core/device.h"

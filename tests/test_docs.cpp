@@ -1,5 +1,7 @@
 // What docs/ shows and claims, compiled and run. A passage between "// snippet NAME" and "// end"
 // stands in a page word for word; tests/check_docs.sh compares them.
+#include "core/graph.h"
+#include "core/memory_plan.h"
 #include "core/random.h"
 #include "tests/support.h"
 
@@ -82,4 +84,31 @@ TEST_CASE("docs: noise drawn in parts is the noise drawn at once", "[docs]") {
   fill_normal(second_half, key, 1, 32 * 28 * 28);  // from this element of the sequence on
   // end
   CHECK(test::difference(second_half, whole.slice(32, 64)) == 0);
+}
+
+TEST_CASE("docs: a step is captured and launched", "[docs]") {
+  const Device device = default_device();
+  Variable w(test::randn({3, 4}, DType::f32), true);
+  w.bind_grad(Tensor::zeros({3, 4}));
+  Tensor x = Tensor::zeros({8, 4});
+  const Tensor y = Tensor::zeros({8, 3}), batch = test::randn({8, 4}, DType::f32);
+  // snippet graph
+  Tensor loss;
+  const auto step = [&] {
+    w.zero_grad();
+    const Variable error = mse_loss(linear(Variable(x), w), y);
+    error.backward();
+    loss = error.value();
+  };
+  const MemoryTrace trace = dry_run(device, step);  // trace.peak() bytes would be needed
+  Graph graph = Graph::capture(device, plan_memory(trace), step);
+  x.copy_from(batch);  // inputs change in place
+  graph.launch();      // now loss and w.grad() are those of this batch
+  // end
+  CHECK(trace.peak() > 0);
+  const double graphed = loss.item();
+  const std::vector<double> gradient = w.grad().to_vector<double>();
+  step();
+  CHECK(loss.item() == graphed);
+  CHECK(w.grad().to_vector<double>() == gradient);
 }

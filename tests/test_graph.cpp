@@ -165,7 +165,7 @@ TEST_CASE("the host cannot look while work is recorded", "[graph][errors]") {
   Event event(device);
   const std::string why =
       concat(": the host cannot reach memory of ", device,
-             " while its work is recorded, since nothing is computed yet; do this before the capture or after a launch");
+             " while its work is recorded, for nothing is computed yet; do this before the capture or after a launch");
   struct Look { const char* op; std::function<void()> work; };
   const Look looks[] = {
       {"Tensor::data", [&] { x.data<float>(); }},

@@ -18,7 +18,7 @@ void* create_stream() {
   return stream;
 }
 
-// CUDA's own default stream cannot be captured, and waits for others: here it is never used. All threads share this one,
+// CUDA's own default stream cannot be captured, and waits for others: here it is never used. All threads share this,
 // so that what they do happens in the order in which they do it. Lives as long as the program.
 void* default_stream() {
   static void* const stream = create_stream();
