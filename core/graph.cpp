@@ -44,7 +44,7 @@ class PooledMemory : public MemorySource {
  private:
   const Device device_;
   std::mutex mutex_;
-  std::map<void*, size_t> blocks_;       // all of them
+  std::map<void*, size_t> blocks_;     // all of them
   std::multimap<size_t, void*> free_;  // by size
 };
 
