@@ -41,6 +41,7 @@ bool Event::has_happened() const { return device_queues(device_).has_happened(ha
 void Event::synchronize() const { device_queues(device_).await(handle_); }
 
 void wait_for(const Event& event) {
+  IMAGO_CHECK(recording(event.device_) == Recording::none, "wait_for: nothing waits while work is recorded");
   device_queues(event.device_).wait(current_stream(event.device_).handle, event.handle_);
 }
 

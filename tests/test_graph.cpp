@@ -188,6 +188,8 @@ TEST_CASE("the host cannot look while work is recorded", "[graph][errors]") {
   }
   CHECK_THROWS_WITH(Graph::capture(device, [&] { event.record(); }),
                     "Event::record: no event happens while work is recorded");
+  CHECK_THROWS_WITH(Graph::capture(device, [&] { wait_for(event); }),
+                    "wait_for: nothing waits while work is recorded");
   CHECK(values(x) == hundred(1));  // the capture is over: work is done again
 }
 

@@ -13,6 +13,7 @@ using namespace imago::test;
 TEST_CASE("a StreamScope chooses this thread's stream", "[stream]") {
   const Device device = default_device();
   const Stream before = current_stream(device);
+  synchronize(device);  // whose work may still be using what is allocated below, for another stream
   {
     const OwnedStream stream(device), other(device);
     CHECK(stream.get().handle != other.get().handle);
