@@ -21,8 +21,8 @@ struct Backend {
 const Backend& cpu_backend();
 // Other backends make themselves known before main, with their device's memory (core/device_memory.h).
 void register_backend(Device device, const Backend& backend);
-// Throws when this build has no such device. On the CPU, while work is recorded (core/graph.h) or its memory traced, what
-// this gives keeps launches for later where need be.
+// Throws when this build has no such device. On the CPU, while work is recorded (core/graph.h) or its memory traced,
+// this gives a table that keeps launches for later where need be.
 const Backend& backend_for(Device device);
 
 }  // namespace imago::kernels

@@ -1,5 +1,5 @@
-// A whole training step of a UNet as a graph: forward, backward, clipping by the norm, AdamW and the moving average, with
-// memory planned by a dry run.
+// A whole training step of a UNet as a graph: forward, backward, clipping by the norm, AdamW and the moving average,
+// with memory planned by a dry run.
 #include "core/device_memory.h"
 #include "core/graph.h"
 #include "core/memory_plan.h"
