@@ -94,7 +94,7 @@ if(with_cuda)
   target_compile_options(imago_cuda PRIVATE --expt-relaxed-constexpr --extended-lambda -lineinfo
                          --threads 2 -diag-suppress 20012,20014 "SHELL:-Xcompiler -Wall,-Wextra,-Wno-unknown-pragmas")
   # Here normal numbers are drawn (core/philox.h): a * b + c stays two instructions.
-  foreach(op add_noise denoise_step noisy_images)
+  foreach(op add_noise denoise_step fill_random noisy_images)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/${op}.cu PROPERTIES COMPILE_OPTIONS -fmad=false)
   endforeach()
   target_sources(imago_kernels PRIVATE $<TARGET_OBJECTS:imago_cuda>)

@@ -16,6 +16,14 @@ struct RandomKey {
   uint64_t seed = 0;
   uint32_t stream = 0;  // what the numbers are for: noise, time steps, dropout layer 3, ...
   uint32_t step = 0;    // the training or sampling step
+  // A counter in the memory of the device that draws, or null; what it holds while drawing is added to `step`. So a
+  // launch that is captured in a graph draws something new each time.
+  const uint32_t* step_at = nullptr;
+
+  // The key with the counter's present value in it.
+  IMAGO_HOST_DEVICE RandomKey resolved() const {
+    return {seed, stream, step_at ? step + *step_at : step, nullptr};
+  }
 };
 
 struct Philox4 {
@@ -35,10 +43,15 @@ IMAGO_HOST_DEVICE inline Philox4 philox4x32(Philox4 counter, uint32_t key0, uint
   return counter;
 }
 
-// The four words that elements 4 * block .. 4 * block + 3 of the sequence are made of.
-IMAGO_HOST_DEVICE inline Philox4 random_words(const RandomKey& key, uint64_t block) {
+// The four words that elements 4 * block .. 4 * block + 3 of the sequence are made of. The key is resolved(): the way for
+// loops, which without a read in them become vector code.
+IMAGO_HOST_DEVICE inline Philox4 resolved_words(const RandomKey& key, uint64_t block) {
   return philox4x32({{static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), key.step, key.stream}},
                     static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32));
+}
+// The same for any key.
+IMAGO_HOST_DEVICE inline Philox4 random_words(const RandomKey& key, uint64_t block) {
+  return resolved_words(key.resolved(), block);
 }
 
 // [0, 1), 24 bits.

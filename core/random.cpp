@@ -1,7 +1,5 @@
 #include "core/random.h"
 
-#include <numeric>
-
 #include "core/parallel.h"
 #include "core/recording.h"
 
@@ -9,18 +7,6 @@ namespace imago {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;
-
-// Numbers are drawn on the host. What the host cannot reach is filled from a copy: fill(tensor that it can reach).
-template <typename Fill>
-void fill_on_host(const Tensor& out, const char* op, Fill fill) {
-  IMAGO_CHECK(out.defined(), op, ": the tensor is undefined");
-  check_host_access(op, out.device());
-  out.bump_version();
-  if (out.on_host()) return fill(out);
-  const Tensor staged(out.shape(), out.dtype(), Device::cpu);
-  fill(staged);
-  Tensor(out).copy_from(staged);
-}
 
 // Calls write(i, element first + i of the sequence) for i in [begin, end), drawing block by block.
 // Whole blocks have a loop of their own, without branches, that the compiler turns into vector
@@ -56,45 +42,92 @@ struct Four {
 };
 
 [[gnu::always_inline]] inline Four four_normals(const RandomKey& key, uint64_t block) {
-  const Philox4 w = random_words(key, block);
+  const Philox4 w = resolved_words(key, block);
   const NormalPair a = normals_from(w.v[0], w.v[1]), b = normals_from(w.v[2], w.v[3]);
   return {{a.v[0], a.v[1], b.v[0], b.v[1]}};
 }
 
 template <typename T>
-void draw(T* out, int64_t n, const RandomKey& key, uint64_t first) {
+void draw(T* out, int64_t n, const RandomKey& with_counter, uint64_t first) {
+  const RandomKey key = with_counter.resolved();
   for_elements(
-      0, n, first, [&](uint64_t block) { return four_normals(key, block); },
+      0, n, first, [=](uint64_t block) { return four_normals(key, block); },
       [=](int64_t i, float z) { out[i] = z; });
 }
 
-template <typename Draw, typename Map>
-void fill_floating(Tensor& out, const char* op, uint64_t first, Draw draw, Map map) {
-  fill_on_host(out, op, [&](const Tensor& t) {
-    visit<float, double, bfloat16>(t.dtype(), op, [&]<typename T>() {
-      T* y = t.data<T>();
-      for_blocks(t.numel(), first, draw, [=](int64_t i, float v) { y[i] = T(map(v)); });
-    });
-  });
+template <typename T, typename Draw, typename Map>
+void fill_floating(const RandomFill& f, Draw draw, Map map) {
+  T* y = static_cast<T*>(f.out);
+  for_blocks(f.n, f.first, draw, [=](int64_t i, float v) { y[i] = T(map(v)); });
+}
+
+[[gnu::always_inline]] inline Four four_uniforms(const RandomKey& key, uint64_t block) {
+  const Philox4 w = resolved_words(key, block);
+  return {{uniform_from(w.v[0]), uniform_from(w.v[1]), uniform_from(w.v[2]), uniform_from(w.v[3])}};
+}
+
+// The first element, for the host to write. Throws where the distribution has no values of the tensor's type.
+void* host_address(const Tensor& t, const char* op, Distribution distribution) {
+  void* address = nullptr;
+  const auto take = [&]<typename T>() { address = t.data<T>(); };
+  if (distribution == Distribution::integer) visit<int32_t, int64_t>(t.dtype(), op, take);
+  else visit<float, double, bfloat16>(t.dtype(), op, take);
+  return address;
+}
+
+// What the host cannot reach is filled from a copy.
+void fill(const char* op, Tensor& out, const RandomKey& key, uint64_t first, Distribution distribution, double a,
+          double b) {
+  IMAGO_CHECK(out.defined(), op, ": the tensor is undefined");
+  IMAGO_CHECK(!key.step_at || out.device() == Device::cpu, op, ": the host cannot read a step that is kept on ",
+              out.device(), "; kernels::", op, " can");
+  check_host_access(op, out.device());
+  out.bump_version();
+  const Tensor target = out.on_host() ? out : Tensor(out.shape(), out.dtype(), Device::cpu);
+  fill_on_host({.out = host_address(target, op, distribution),
+                .n = out.numel(),
+                .key = key,
+                .first = first,
+                .distribution = distribution,
+                .a = a,
+                .b = b,
+                .dtype = out.dtype()});
+  if (!out.on_host()) out.copy_from(target);
 }
 
 }  // namespace
 
+void fill_on_host(const RandomFill& f) {
+  const RandomKey key = f.key.resolved();
+  const float a = static_cast<float>(f.a), range = static_cast<float>(f.b - f.a);
+  const uint64_t n = static_cast<uint64_t>(f.a);
+  switch (f.distribution) {
+    case Distribution::uniform:
+      return visit<float, double, bfloat16>(f.dtype, "fill_uniform", [&]<typename T>() {
+        fill_floating<T>(
+            f, [=](uint64_t block) { return four_uniforms(key, block); }, [=](float u) { return u * range + a; });
+      });
+    case Distribution::normal:
+      return visit<float, double, bfloat16>(f.dtype, "fill_normal", [&]<typename T>() {
+        fill_floating<T>(
+            f, [=](uint64_t block) { return four_normals(key, block); }, [=](float z) { return z * a; });
+      });
+    case Distribution::integer:
+      return visit<int32_t, int64_t>(f.dtype, "fill_integers", [&]<typename T>() {
+        T* y = static_cast<T*>(f.out);
+        for_blocks(
+            f.n, f.first, [=](uint64_t block) { return resolved_words(key, block); },
+            [=](int64_t i, uint32_t w) { y[i] = static_cast<T>((uint64_t{w} * n) >> 32); });
+      });
+  }
+}
+
 void fill_uniform(Tensor& out, const RandomKey& key, double low, double high, uint64_t first) {
-  const auto draw = [&](uint64_t block) {
-    const Philox4 w = random_words(key, block);
-    return Four{
-        {uniform_from(w.v[0]), uniform_from(w.v[1]), uniform_from(w.v[2]), uniform_from(w.v[3])}};
-  };
-  const float a = static_cast<float>(low), range = static_cast<float>(high - low);
-  fill_floating(out, "fill_uniform", first, draw, [=](float u) { return u * range + a; });
+  fill("fill_uniform", out, key, first, Distribution::uniform, low, high);
 }
 
 void fill_normal(Tensor& out, const RandomKey& key, double stddev, uint64_t first) {
-  const float scale = static_cast<float>(stddev);
-  fill_floating(
-      out, "fill_normal", first, [&](uint64_t block) { return four_normals(key, block); },
-      [=](float z) { return z * scale; });
+  fill("fill_normal", out, key, first, Distribution::normal, stddev, 0);
 }
 
 void draw_normals(float* out, int64_t n, const RandomKey& key, uint64_t first) {
@@ -106,14 +139,7 @@ void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first) 
 
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first) {
   IMAGO_CHECK(n >= 1 && n <= int64_t{1} << 31, "fill_integers: n must be in [1, 2^31], got ", n);
-  fill_on_host(out, "fill_integers", [&](const Tensor& t) {
-    visit<int32_t, int64_t>(t.dtype(), "fill_integers", [&]<typename T>() {
-      T* y = t.data<T>();
-      for_blocks(
-          t.numel(), first, [&](uint64_t block) { return random_words(key, block); },
-          [=](int64_t i, uint32_t w) { y[i] = static_cast<T>((uint64_t{w} * static_cast<uint64_t>(n)) >> 32); });
-    });
-  });
+  fill("fill_integers", out, key, first, Distribution::integer, static_cast<double>(n), 0);
 }
 
 Tensor rand(const Shape& shape, const RandomKey& key, DType dtype) {
@@ -132,17 +158,6 @@ Tensor randint(const Shape& shape, const RandomKey& key, int64_t n) {
   Tensor t(shape, DType::i64);
   fill_integers(t, key, n);
   return t;
-}
-
-std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key) {
-  IMAGO_CHECK(n >= 0 && n <= int64_t{1} << 31, "random_permutation: n must be in [0, 2^31], got ",
-              n);
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  for (int64_t i = n - 1; i > 0; --i)
-    std::swap(order[static_cast<size_t>(i)],
-              order[static_cast<size_t>(integer_at(key, static_cast<uint64_t>(i), i + 1))]);
-  return order;
 }
 
 }  // namespace imago

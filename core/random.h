@@ -1,5 +1,5 @@
 // Tensors of random numbers. Element `first + i` of the key's sequence goes to element i of the tensor, so that a batch
-// drawn in parts equals the batch drawn at once.
+// drawn in parts equals the batch drawn at once. The host draws; kernels/fill_random.h draws on the tensor's device.
 #pragma once
 
 #include "core/philox.h"
@@ -29,11 +29,22 @@ void draw_normals(double* out, int64_t n, const RandomKey& key, uint64_t first);
 // Integers in [0, n), n at most 2^31; out is i32 or i64.
 void fill_integers(Tensor& out, const RandomKey& key, int64_t n, uint64_t first = 0);
 
+// What a fill writes: uniforms in [a, b), normals of mean 0 and standard deviation a, or integers in [0, a).
+enum class Distribution : uint8_t { uniform, normal, integer };
+struct RandomFill {
+  void* out;  // (n)
+  int64_t n;
+  RandomKey key;
+  uint64_t first;
+  Distribution distribution;
+  double a, b;
+  DType dtype;
+};
+// The functions above, for memory of the host. kernels/fill_random.h has them for every device.
+void fill_on_host(const RandomFill& fill);
+
 Tensor rand(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
 Tensor randn(const Shape& shape, const RandomKey& key, DType dtype = DType::f32);
 Tensor randint(const Shape& shape, const RandomKey& key, int64_t n);  // i64
-
-// A permutation of 0 .. n-1 (Fisher and Yates), the same for the same key everywhere; n at most 2^31.
-std::vector<int64_t> random_permutation(int64_t n, const RandomKey& key);
 
 }  // namespace imago

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/parallel.h"
+#include "core/permutation.h"
 #include "core/random.h"
 
 namespace imago::data {
@@ -17,6 +18,7 @@ Batches::Batches(ImageDataset dataset, const BatchOptions& options)
       "batches: images must be u8 (N, H, W, C) with N >= 1, got ", images.dtype(), " ",
       images.shape());
   const int64_t N = images.dim(0), H = images.dim(1), W = images.dim(2), C = images.dim(3);
+  IMAGO_CHECK(N <= int64_t{1} << 31, "batches: there must be at most 2^31 images, got ", N);
   IMAGO_CHECK(!labels.defined() || (labels.dtype() == DType::u8 && labels.shape() == Shape{N}),
               "batches: labels must be u8 (", N, "), got ", labels.dtype(), " ", labels.shape());
   IMAGO_CHECK(options.batch_size >= 1, "batches: batch_size must be at least 1, got ",
@@ -37,32 +39,30 @@ void Batches::seek(const BatchPosition& position) {
   position_ = position;
 }
 
-void Batches::load_order() {
-  if (order_epoch_ == position_.epoch) return;
-  const RandomKey key{.seed = options_.seed,
-                      .stream = kShuffleStream,
-                      .step = static_cast<uint32_t>(position_.epoch)};
-  if (options_.shuffle) {
-    order_ = random_permutation(dataset_.size(), key);
-  } else if (order_.empty()) {
-    order_.resize(static_cast<size_t>(dataset_.size()));
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-  }
-  order_epoch_ = position_.epoch;
+std::vector<int64_t> Batches::rows() const {
+  const int64_t begin = position_.batch * options_.batch_size;
+  const Permutation order({.seed = options_.seed,
+                           .stream = kShuffleStream,
+                           .step = static_cast<uint32_t>(position_.epoch)},
+                          dataset_.size());
+  std::vector<int64_t> rows(
+      static_cast<size_t>(std::min(options_.batch_size, dataset_.size() - begin)));
+  std::iota(rows.begin(), rows.end(), begin);
+  if (options_.shuffle)
+    for (int64_t& row : rows) row = order[row];
+  return rows;
 }
 
 Batch Batches::next() {
-  load_order();
-  const int64_t begin = position_.batch * options_.batch_size;
-  const int64_t count = std::min(options_.batch_size, dataset_.size() - begin);
-  const int64_t* rows = order_.data() + begin;
+  const std::vector<int64_t> rows = this->rows();
+  const int64_t count = static_cast<int64_t>(rows.size());
   const Tensor images(image_shape_.inserted(0, count), DType::f32, Device::cpu);
-  gather(rows, count, images.data<float>());
+  gather(rows.data(), count, images.data<float>());
   Batch out{.images = images.to(default_device()), .labels = {}, .position = position_};
   if (dataset_.labels.defined()) {
     const Tensor ids({count}, DType::i64, Device::cpu);
     const uint8_t* labels = dataset_.labels.data<uint8_t>();
-    std::transform(rows, rows + count, ids.data<int64_t>(), [&](int64_t row) { return labels[row]; });
+    std::transform(rows.begin(), rows.end(), ids.data<int64_t>(), [&](int64_t row) { return labels[row]; });
     out.labels = ids.to(default_device());
   }
   const bool last = position_.batch + 1 == per_epoch_;

@@ -41,10 +41,12 @@ class Batches {
   // The batch that next() gives next.
   const BatchPosition& position() const { return position_; }
   void seek(const BatchPosition& position);
+  // The rows of the data set that next() gives next: positions of the epoch's Permutation (core/permutation.h), which a
+  // GPU follows by itself, see kernels/batch_rows.h.
+  std::vector<int64_t> rows() const;
   Batch next();
 
  private:
-  void load_order();
   void gather(const int64_t* rows, int64_t count, float* images) const;
 
   ImageDataset dataset_;
@@ -52,8 +54,6 @@ class Batches {
   int64_t per_epoch_ = 0;
   Shape image_shape_;
   BatchPosition position_;
-  std::vector<int64_t> order_;  // the rows of the data set, in the order of epoch order_epoch_
-  int64_t order_epoch_ = -1;
 };
 
 }  // namespace imago::data

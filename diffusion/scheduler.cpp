@@ -5,6 +5,7 @@
 
 #include "diffusion/ddim.h"
 #include "diffusion/ddpm.h"
+#include "kernels/noisy_images.h"
 
 namespace imago::diffusion {
 namespace {
@@ -116,6 +117,12 @@ kernels::NoisyBatch Scheduler::noisy_batch(const Tensor& x0, const Noise& noise,
                                            const Tensor& t) const {
   return kernels::noisy_batch(x0, noise, t, sqrt_alpha_bar_, sqrt_one_minus_alpha_bar_,
                               config_.prediction_type);
+}
+
+kernels::NoisyBatch Scheduler::noisy_batch(const PickedImages& x0, const Noise& noise,
+                                           const Tensor& t) const {
+  return kernels::noisy_images(x0, noise, t, sqrt_alpha_bar_, sqrt_one_minus_alpha_bar_,
+                               {.prediction = config_.prediction_type});
 }
 
 void Scheduler::set_timesteps(int64_t n) {

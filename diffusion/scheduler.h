@@ -12,10 +12,12 @@
 #include "diffusion/scheduler_config.h"
 #include "kernels/add_noise.h"
 #include "kernels/denoise_step.h"
+#include "kernels/pick_images.h"
 
 namespace imago::diffusion {
 
 using kernels::Noise;
+using kernels::PickedImages;
 
 struct StepOptions {
   Noise noise = {};  // standard normal, of x_t's shape; needed where draws_noise() says so
@@ -45,6 +47,8 @@ class Scheduler {
   Tensor get_velocity(const Tensor& x0, const Noise& noise, const Tensor& t) const;
   // x_t, and what config().prediction_type wants the model to say about it.
   kernels::NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t) const;
+  // The same of images that are still bytes, scaled to [-1, 1].
+  kernels::NoisyBatch noisy_batch(const PickedImages& x0, const Noise& noise, const Tensor& t) const;
 
   // ---- sampling ----
 

@@ -1,25 +1,19 @@
 #include "diffusion/simple_scheduler.h"
 
-#include <numeric>
-
 #include "autograd/functions.h"
 #include "autograd/no_grad.h"
-#include "core/random.h"
+#include "kernels/fill_random.h"
+#include "kernels/scale.h"
 #include "nn/training.h"
 
 namespace imago::diffusion {
 
-// Each image is its own time step of a schedule with N entries.
+// Each image has an entry of its own in a schedule of N: amount, and 1 - amount.
 Tensor SimpleScheduler::corrupt(const Tensor& x0, const Noise& noise, const Tensor& amount) const {
   IMAGO_CHECK(x0.rank() >= 1 && amount.shape() == Shape{x0.dim(0)} && amount.dtype() == DType::f32,
               "SimpleScheduler: amount must be (N) f32 for x0 (N, ...), got ", amount.shape(), " ",
               amount.dtype(), " for ", x0.shape());
-  std::vector<float> rest = amount.to_vector<float>();
-  for (float& a : rest) a = 1 - a;
-  std::vector<int64_t> order(rest.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return kernels::add_noise(x0, noise, Tensor::from<int64_t>(order, amount.shape()),
-                            Tensor::from<float>(rest, amount.shape()), amount);
+  return kernels::add_noise(x0, noise, {}, kernels::scale(amount, -1, 1), amount);
 }
 
 SimpleScheduler::Batch SimpleScheduler::corrupted_batch(const Tensor& x0,
@@ -27,17 +21,16 @@ SimpleScheduler::Batch SimpleScheduler::corrupted_batch(const Tensor& x0,
   IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "SimpleScheduler: x0 must be (N, ...), got ",
               x0.shape());
   const int64_t N = x0.dim(0);
-  Tensor amount({N}, DType::f32), noise = Tensor::empty_like(x0);
-  fill_uniform(amount, {.seed = key.seed, .stream = kTimestepStream, .step = key.step}, 0, 1,
-               key.first_image);
-  fill_uniform(noise, {.seed = key.seed, .stream = kNoiseStream, .step = key.step}, 0, 1,
-               key.first_image * static_cast<uint64_t>(N ? x0.numel() / N : 0));
+  Tensor amount({N}, DType::f32, x0.device()), noise = Tensor::empty_like(x0);
+  kernels::fill_uniform(amount, key.stream(kTimestepStream), 0, 1, key.first_image);
+  kernels::fill_uniform(noise, key.stream(kNoiseStream), 0, 1,
+                        key.first_image * static_cast<uint64_t>(N ? x0.numel() / N : 0));
   return {.x = corrupt(x0, noise, amount), .amount = amount};
 }
 
 Variable SimpleScheduler::training_loss(const std::function<Variable(const Variable& x)>& model,
                                         const Tensor& x0, const BatchKey& key) const {
-  const nn::Training training(key.seed, key.step);
+  const nn::Training training(key.seed, key.step, key.step_at);
   return mse_loss(model(corrupted_batch(x0, key).x), x0);
 }
 

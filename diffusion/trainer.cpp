@@ -5,7 +5,7 @@
 #include <set>
 
 #include "data/safetensors.h"
-#include "nn/optim/clip.h"
+#include "kernels/sum_squares.h"
 
 namespace imago::diffusion {
 namespace {
@@ -28,22 +28,94 @@ Trainer::Trainer(const nn::Module& model, const TrainerOptions& options)
       arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model))),
       optimizer_(std::make_unique<nn::AdamW>(*arena_, options.adamw)) {
   if (options.ema) ema_ = std::make_unique<nn::Ema>(*arena_, *options.ema);
+  queue_ = std::make_unique<StepQueue>(device(), [this](int64_t k) { return numbers(k); });
+  queue_->restart(0);
 }
 
-TrainStep Trainer::step(const Variable& loss) {
-  const double value = loss.value().item();
-  IMAGO_CHECK(std::isfinite(value), "training: the loss of step ", steps() + 1, " is ", value,
+kernels::AdamWNumbers Trainer::numbers(int64_t k) const {
+  const double decay = ema_ ? nn::ema_decay(ema_->options(), k + 1 + ema_lead_) : 0;
+  return optimizer_->numbers(k + 1, nn::learning_rate(options_.learning_rate, k), decay);
+}
+
+// Everything in here is work of the device.
+void Trainer::run(const Loss& loss) {
+  const Variable value = loss();
+  value.backward();
+  const Tensor squared_norm = kernels::sum_squares(arena_->gradients());
+  kernels::finish_step(value.value(), arena_->gradients(), squared_norm, queue_->memory());
+  optimizer_->update_from(queue_->update_at(), {.max_norm = options_.max_grad_norm,
+                                                .squared_norm = squared_norm,
+                                                .zero_gradient = true,
+                                                .ema = ema_.get()});
+}
+
+void Trainer::give(const Loss& loss, CapturedStep& step) {
+  if (!options_.graph) return run(loss);
+  if (!step.plan) {
+    step.plan = plan_memory(trace_memory(device(), [&] { run(loss); }));
+    return;
+  }
+  if (!step.graph.captured()) step.graph = Graph::capture(device(), *step.plan, [&] { run(loss); });
+  step.graph.launch();
+}
+
+void Trainer::queue(const Loss& loss, int64_t batch_size) {
+  IMAGO_CHECK(!arena_->swapped(),
+              "training: the parameters are swapped for others, close the EmaScope first");
+  queue_->begin();
+  try {
+    give(loss, graphs_[batch_size]);
+  } catch (...) {  // some of the gradients may have been added up already
+    arena_->zero_grad();
+    throw;
+  }
+  queue_->end();
+  hear(false);
+}
+
+void Trainer::settle() { hear(true); }
+
+TrainStep Trainer::step(const Loss& loss) {
+  queue(loss);
+  settle();
+  return last_;
+}
+
+// Tells of the steps that have become known.
+void Trainer::hear(bool wait) {
+  for (const kernels::StepRecord& record : queue_->known(wait)) {
+    if (!record.updated) give_up(record);
+    const int64_t k = record.step;
+    last_ = {.step = k + 1,
+             .loss = record.loss,
+             .grad_norm = std::sqrt(record.squared_norm),
+             .learning_rate = nn::learning_rate(options_.learning_rate, k)};
+    if (on_step_) on_step_(last_);
+  }
+}
+
+void Trainer::give_up(const kernels::StepRecord& record) {
+  std::string culprit;
+  for (const nn::ParameterArena::Entry& entry : arena_->entries())
+    if (record.first_bad >= entry.offset && record.first_bad < entry.offset + entry.shape.numel())
+      culprit = ", and the first gradient that is not finite is that of " + entry.name;
+  queue_->known(true);  // the rest of what was given has been left out
+  queue_->restart(record.step);
+  const std::string step = "step " + std::to_string(record.step + 1);
+  IMAGO_CHECK(std::isfinite(record.loss), "training: the loss of ", step, " is ", record.loss, culprit,
               "; a lower learning rate may help");
-  arena_->zero_grad();
-  loss.backward();
-  const double no_limit = INFINITY;
-  const nn::GradientClip clip =
-      nn::clip_grad_norm(*arena_, options_.max_grad_norm > 0 ? options_.max_grad_norm : no_limit);
-  IMAGO_CHECK(std::isfinite(clip.norm), "training: the gradient's norm at step ", steps() + 1,
-              " is ", clip.norm, "; a lower learning rate may help");
-  const double lr = nn::learning_rate(options_.learning_rate, steps());
-  optimizer_->step(lr, {.gradient_scale = clip.scale, .ema = ema_.get()});
-  return {value, clip.norm, lr};
+  fail("training: the gradient's norm at ", step, " is ", std::sqrt(record.squared_norm), culprit,
+              "; a lower learning rate may help");
+}
+
+MemoryTrace Trainer::memory_of_step(const Loss& loss) {
+  return dry_run(device(), [&] { run(loss); });
+}
+
+int64_t Trainer::largest_batch(size_t bytes, const std::function<Variable(int64_t batch_size)>& loss,
+                               int64_t limit) {
+  return imago::largest_batch(
+      device(), bytes, [&](int64_t size) { run([&] { return loss(size); }); }, limit);
 }
 
 std::unique_ptr<nn::EmaScope> Trainer::averaged_weights() {
@@ -58,17 +130,19 @@ std::map<std::string, Tensor> Trainer::flat_state() const {
 }
 
 void Trainer::save(const std::filesystem::path& path, const Settings& settings) const {
+  IMAGO_CHECK(queue_->all_known(), "Trainer::save: steps are under way, settle() them first");
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const auto& [kind, flat] : flat_state())
     for (const nn::ParameterArena::Entry& entry : arena_->entries())
       tensors.emplace_back(kind + "/" + entry.name, nn::ParameterArena::part(flat, entry));
   std::map<std::string, std::string> metadata(settings.begin(), settings.end());
   metadata["step"] = std::to_string(steps());
-  metadata["ema_step"] = std::to_string(ema_ ? ema_->steps() : 0);
+  metadata["ema_step"] = std::to_string(ema_ ? steps() + ema_lead_ : 0);
   data::save_safetensors(path, tensors, metadata);
 }
 
 void Trainer::load(const std::filesystem::path& path, const Settings& settings) {
+  settle();
   const data::SafetensorsFile file = data::SafetensorsFile::open(path);
   for (const auto& [key, value] : settings) {
     const auto found = file.metadata().find(key);
@@ -95,8 +169,8 @@ void Trainer::load(const std::filesystem::path& path, const Settings& settings) 
   const int64_t step = integer(file.metadata(), "step", path.string());
   const int64_t ema_step = integer(file.metadata(), "ema_step", path.string());
   for (auto& [mine, saved] : copies) mine.copy_from(saved);
-  optimizer_->set_steps(step);
-  if (ema_) ema_->set_steps(ema_step);
+  queue_->restart(step);
+  ema_lead_ = ema_step - step;
 }
 
 }  // namespace imago::diffusion

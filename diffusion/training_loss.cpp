@@ -3,16 +3,17 @@
 #include <algorithm>
 
 #include "autograd/functions.h"
-#include "core/random.h"
+#include "kernels/embedding.h"
+#include "kernels/fill_random.h"
 #include "nn/training.h"
 
 namespace imago::diffusion {
 namespace {
 
-double weight_of(double alpha_bar, PredictionType prediction, const LossOptions& options) {
+double weight_of(double alpha_bar, PredictionType prediction, LossWeighting weighting, double gamma) {
   const double snr = alpha_bar / (1 - alpha_bar);
-  if (options.weighting == LossWeighting::snr) return snr;
-  const double clamped = std::min(snr, options.min_snr_gamma);
+  if (weighting == LossWeighting::snr) return snr;
+  const double clamped = std::min(snr, gamma);
   switch (prediction) {
     case PredictionType::epsilon:
       return snr > 0 ? clamped / snr : 1;
@@ -24,38 +25,32 @@ double weight_of(double alpha_bar, PredictionType prediction, const LossOptions&
   return 1;
 }
 
-}  // namespace
-
-TrainingBatch training_batch(const Scheduler& scheduler, const Tensor& x0, const BatchKey& key,
-                             const LossOptions& options) {
-  IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "training_batch: x0 must be (N, ...), got ",
-              x0.shape());
-  const int64_t N = x0.dim(0);
+// x0, of the given shape, is a tensor or picked images.
+template <typename X0>
+TrainingBatch make_batch(const Scheduler& scheduler, const X0& x0, const Shape& shape, Device device,
+                         const BatchKey& key, const LossOptions& options) {
+  const int64_t N = shape[0], T = scheduler.config().num_train_timesteps;
   TrainingBatch batch;
-  batch.t = Tensor({N}, DType::i64, x0.device());
-  fill_integers(batch.t, {.seed = key.seed, .stream = kTimestepStream, .step = key.step},
-                scheduler.config().num_train_timesteps, key.first_image);
-  const uint64_t image_size = N ? static_cast<uint64_t>(x0.numel() / N) : 0;
-  const Noise noise({.seed = key.seed, .stream = kNoiseStream, .step = key.step},
-                    key.first_image * image_size);
+  batch.t = Tensor({N}, DType::i64, device);
+  kernels::fill_integers(batch.t, key.stream(kTimestepStream), T, key.first_image);
+  const uint64_t image_size = N ? static_cast<uint64_t>(shape.numel() / N) : 0;
+  const Noise noise(key.stream(kNoiseStream), key.first_image * image_size);
   auto [x_t, target] = scheduler.noisy_batch(x0, noise, batch.t);
   batch.x_t = std::move(x_t), batch.target = std::move(target);
-  if (options.weighting != LossWeighting::none) {
-    std::vector<double> weights;
-    for (const int64_t t : batch.t.to_vector<int64_t>())
-      weights.push_back(weight_of(scheduler.alphas_cumprod()[static_cast<size_t>(t)],
-                                  scheduler.config().prediction_type, options));
-    batch.weight = Tensor::from<double>(weights, {N}).to(x0.dtype());
+  if (options.weights.defined()) {
+    IMAGO_CHECK(options.weights.shape() == Shape{T}, "training_batch: weights must be ", Shape{T},
+                ", got ", options.weights.shape());
+    batch.weight =
+        kernels::embedding(batch.t, options.weights.reshape({T, 1})).reshape({N}).to(batch.x_t.dtype());
   }
   return batch;
 }
 
-Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, const Tensor& x0,
-                       const BatchKey& key, const LossOptions& options) {
-  const TrainingBatch batch = training_batch(scheduler, x0, key, options);
-  const nn::Training training(key.seed, key.step);
+Variable loss_of(const TrainedModel& model, const TrainingBatch& batch, const BatchKey& key,
+                 LossKind kind) {
+  const nn::Training training(key.seed, key.step, key.step_at);
   const Variable prediction = model(batch.x_t, batch.t);
-  switch (options.kind) {
+  switch (kind) {
     case LossKind::mse:
       return mse_loss(prediction, batch.target, batch.weight);
     case LossKind::l1:
@@ -63,7 +58,40 @@ Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, co
     case LossKind::huber:
       return huber_loss(prediction, batch.target, 1, batch.weight);
   }
-  fail("training_loss: there is no loss number ", static_cast<int>(options.kind));
+  fail("training_loss: there is no loss number ", static_cast<int>(kind));
+}
+
+}  // namespace
+
+Tensor loss_weights(const Scheduler& scheduler, LossWeighting weighting, double min_snr_gamma) {
+  std::vector<double> weights;
+  for (const float alpha_bar : scheduler.alphas_cumprod())
+    weights.push_back(
+        weight_of(alpha_bar, scheduler.config().prediction_type, weighting, min_snr_gamma));
+  return Tensor::from<double>(weights, {static_cast<int64_t>(weights.size())});
+}
+
+TrainingBatch training_batch(const Scheduler& scheduler, const Tensor& x0, const BatchKey& key,
+                             const LossOptions& options) {
+  IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "training_batch: x0 must be (N, ...), got ",
+              x0.shape());
+  return make_batch(scheduler, x0, x0.shape(), x0.device(), key, options);
+}
+
+TrainingBatch training_batch(const Scheduler& scheduler, const PickedImages& x0, const BatchKey& key,
+                             const LossOptions& options) {
+  x0.check("training_batch");
+  return make_batch(scheduler, x0, x0.shape(), x0.images.device(), key, options);
+}
+
+Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, const Tensor& x0,
+                       const BatchKey& key, const LossOptions& options) {
+  return loss_of(model, training_batch(scheduler, x0, key, options), key, options.kind);
+}
+
+Variable training_loss(const TrainedModel& model, const Scheduler& scheduler, const PickedImages& x0,
+                       const BatchKey& key, const LossOptions& options) {
+  return loss_of(model, training_batch(scheduler, x0, key, options), key, options.kind);
 }
 
 }  // namespace imago::diffusion

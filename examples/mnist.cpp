@@ -118,10 +118,9 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
   // Equation 14, with ab = alpha_bar_t:
   // L = E || epsilon - epsilon_theta(sqrt(ab) x_0 + sqrt(1 - ab) epsilon, t) ||^2
-  recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
+  recipe.loss = [&](const diffusion::PickedImages& x0, const diffusion::BatchKey& key) {
     return diffusion::training_loss(
-        [&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0,
-        {.seed = seed, .step = step});
+        [&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0, key);
   };
   recipe.draw_samples = [&](const fs::path& png) {
     program::write_grid(png, draw(f.training.eval_batch_size), data::PixelRange::symmetric);
@@ -145,7 +144,7 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
       {"prediction_type", f.prediction_type},
       {"unet", nn::to_json(unet.config())},
       {"scheduler", diffusion::to_json(*forward)}};
-  return program::train(recipe, digits, data::PixelRange::symmetric, f.training);
+  return program::train(recipe, digits, f.training);
 }
 
 // ---- recipe corrupt -----------------------------------------------------------------------------
@@ -157,8 +156,8 @@ int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
 
   program::Recipe recipe{.name = "mnist-corrupt", .model = &unet};
   // x = (1 - a) x_0 + a noise with a uniform in [0, 1]; L = E || x_0 - f(x) ||^2
-  recipe.loss = [&](const Tensor& x0, uint64_t seed, uint32_t step) {
-    return scheduler.training_loss(denoise, x0, {.seed = seed, .step = step});
+  recipe.loss = [&](const diffusion::PickedImages& x0, const diffusion::BatchKey& key) {
+    return scheduler.training_loss(denoise, diffusion::pixels(x0, data::PixelRange::unit), key);
   };
   recipe.draw_samples = [&](const fs::path& png) {
     const auto model = [&](const Tensor& x) { return denoise(x).value(); };
@@ -190,7 +189,7 @@ int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
         "{\n  \"_class_name\": \"BasicUNet\",\n  \"in_channels\": 1,\n  \"out_channels\": 1\n}\n");
   };
   recipe.settings = {{"recipe", "corrupt"}};
-  return program::train(recipe, digits, data::PixelRange::unit, f.training);
+  return program::train(recipe, digits, f.training);
 }
 
 // The course's numbers, where the command line does not say otherwise.

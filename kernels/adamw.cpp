@@ -7,6 +7,14 @@
 
 namespace imago::kernels {
 
+AdamWNumbers numbers_of(const AdamWArguments& a) {
+  const double k = static_cast<double>(a.step);
+  return {.keep = a.decoupled ? 1 - a.lr * a.weight_decay : 1,
+          .rate = a.lr / (1 - std::pow(a.beta1, k)),
+          .root = 1 / std::sqrt(1 - std::pow(a.beta2, k)),
+          .ema_rest = 1 - a.ema_decay};
+}
+
 void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const AdamWArguments& a) {
   check_like("adamw", "g", g, w);
   check_like("adamw", "m", m, w);
@@ -26,17 +34,14 @@ void adamw(Tensor& w, const Tensor& g, Tensor& m, Tensor& v, Tensor& ema, const 
       .ema = ema.raw(),
       .shadow = static_cast<bfloat16*>(a.shadow.raw()),
       .n = w.numel(),
-      .lr = a.lr,
       .beta1 = a.beta1,
       .beta2 = a.beta2,
       .eps = a.eps,
-      .weight_decay = a.weight_decay,
-      .bias1 = 1 - std::pow(a.beta1, static_cast<double>(a.step)),
-      .bias2 = 1 - std::pow(a.beta2, static_cast<double>(a.step)),
+      .penalty = a.decoupled ? 0 : a.weight_decay,
       .gradient_scale = a.gradient_scale,
-      .ema_decay = a.ema_decay,
+      .update = {.numbers = numbers_of(a)},
+      .update_at = a.update_at,
       .clip = a.clip.checked("adamw"),
-      .decoupled = a.decoupled,
       .zero_gradient = a.zero_gradient,
       .dtype = w.dtype(),
   };

@@ -7,16 +7,29 @@
 
 namespace imago::kernels {
 
+// What differs from update to update.
+struct AdamWNumbers {
+  double keep;      // 1 - lr weight_decay if decoupled, else 1
+  double rate;      // lr / (1 - beta1^k)
+  double root;      // 1 / sqrt(1 - beta2^k)
+  double ema_rest;  // 1 - ema_decay
+};
+struct AdamWUpdate {
+  AdamWNumbers numbers;
+  uint32_t wanted = 1;  // 0: all is left as it is, but gradients are zeroed if that is asked for
+};
+
 struct AdamW {
   void* g;                // (n), written only where it is zeroed
   void *w, *m, *v, *ema;  // (n) each; ema is null where none is kept
   bfloat16* shadow;       // (n), or null
   int64_t n;
-  double lr, beta1, beta2, eps, weight_decay;
-  double bias1, bias2;  // 1 - beta1^k, 1 - beta2^k
-  double gradient_scale, ema_decay;
+  double beta1, beta2, eps, penalty;  // penalty: weight_decay if not decoupled, else 0
+  double gradient_scale;
+  AdamWUpdate update;
+  const AdamWUpdate* update_at;  // in the device's memory, in place of `update`, unless null
   NormClip clip;
-  bool decoupled, zero_gradient;
+  bool zero_gradient;
   DType dtype;
 };
 
@@ -29,7 +42,11 @@ struct AdamWArguments {
   NormClipArguments clip = {};  // gradients are multiplied by its clip_factor() too
   Tensor shadow = {};           // bf16: becomes the new w, rounded; undefined: none
   bool zero_gradient = false;   // g is 0 afterwards, ready for the next step's sums
+  // In the device's memory: the numbers of this update, in place of those that lr, step and ema_decay make, and whether
+  // it is to happen. See kernels/finish_step.h.
+  const AdamWUpdate* update_at = nullptr;
 };
+AdamWNumbers numbers_of(const AdamWArguments& arguments);
 
 // With g' = gradient_scale * clip_factor * g (+ weight_decay * w if not decoupled), in place:
 //   m = beta1 m + (1 - beta1) g',  v = beta2 v + (1 - beta2) g'^2

@@ -49,7 +49,8 @@ void check_schedule(const char* op, const Noise& noise, const Tensor& t, int64_t
               alpha.dtype());
   IMAGO_CHECK(sigma.shape() == alpha.shape() && sigma.dtype() == DType::f32, op, ": sigma must be ", alpha.shape(),
               " f32, got ", sigma.shape(), " ", sigma.dtype());
-  check_steps(op, t, N, alpha.dim(0));
+  if (t.defined()) return check_steps(op, t, N, alpha.dim(0));
+  IMAGO_CHECK(alpha.dim(0) == N, op, ": without t, alpha must be ", Shape{N}, ", got ", alpha.shape());
 }
 
 NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,

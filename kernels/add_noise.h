@@ -10,7 +10,7 @@ namespace imago::kernels {
 struct AddNoise {
   const void* x0;              // (N, E)
   NoiseSource noise;           // (N, E)
-  const void* t;               // (N)
+  const void* t;               // (N), or null: image n has entry n
   const float *alpha, *sigma;  // (T) each
   void *x_t, *target;          // (N, E); null where not wanted
   int64_t N, E;
@@ -25,7 +25,7 @@ struct NoisyBatch {
 // x_t[n] = alpha[t[n]] x0[n] + sigma[t[n]] noise[n], and the target of a model that predicts
 //   epsilon: noise;  sample: x0;  v_prediction: alpha[t[n]] noise[n] - sigma[t[n]] x0[n]
 // x0 is (N, ...), floating point; t is (N), i32 or i64, below T; alpha and sigma are (T), f32:
-// sqrt(alpha_bar) and sqrt(1 - alpha_bar) in the paper's words.
+// sqrt(alpha_bar) and sqrt(1 - alpha_bar) in the paper's words. Without t, T is N and image n has entry n of both.
 NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,
                        const Tensor& sigma, PredictionType prediction);
 // The part of the arguments that every function here has, and noisy_images: throws unless they fit N images.

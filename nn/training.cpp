@@ -11,15 +11,18 @@ thread_local Training* current = nullptr;
 
 }  // namespace
 
-Training::Training(uint64_t seed, uint32_t step) : seed_(seed), step_(step), before_(current) {
+Training::Training(uint64_t seed, uint32_t step, const uint32_t* step_at)
+    : seed_(seed), step_(step), step_at_(step_at), before_(current) {
   current = this;
 }
 Training::~Training() { current = before_; }
 
 std::optional<RandomKey> Training::next_mask() {
   if (!current || !grad_enabled()) return std::nullopt;
-  return RandomKey{
-      .seed = current->seed_, .stream = kDropoutStream + current->masks_++, .step = current->step_};
+  return RandomKey{.seed = current->seed_,
+                   .stream = kDropoutStream + current->masks_++,
+                   .step = current->step_,
+                   .step_at = current->step_at_};
 }
 
 Dropout::Dropout(double p) : p_(p) {

@@ -14,7 +14,8 @@ namespace imago::nn {
 // are deterministic.
 class Training {
  public:
-  Training(uint64_t seed, uint32_t step);
+  // step_at as in RandomKey: a counter on the device, which is added to step.
+  Training(uint64_t seed, uint32_t step, const uint32_t* step_at = nullptr);
   ~Training();
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
@@ -25,6 +26,7 @@ class Training {
  private:
   uint64_t seed_;
   uint32_t step_, masks_ = 0;
+  const uint32_t* step_at_;
   Training* before_;
 };
 

@@ -32,6 +32,13 @@ TEST_CASE("dropout follows the key's sequence", "[dropout]") {
   }
 }
 
+TEST_CASE("dropout reads the step of its key where it is kept", "[dropout]") {
+  const Tensor x = randn({2051}, DType::f32), step = Tensor::from<int32_t>({5}, {1});
+  const auto* address = static_cast<const uint32_t*>(step.raw());
+  CHECK(difference(kernels::dropout(x, 0.3, {.seed = 3, .step = 2, .step_at = address}),
+                   kernels::dropout(x, 0.3, {.seed = 3, .step = 7})) == 0);
+}
+
 TEST_CASE("dropout of a device's types drops the same elements", "[dropout][agreement]") {
   for (const DType dtype : device_types())
     for (const int64_t n : {1, 2, 8, 13, 2051}) {

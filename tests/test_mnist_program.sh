@@ -53,6 +53,8 @@ for file in final.png denoising.png loss.svg metrics.jsonl run.json samples/step
   check "a run leaves $file" test -s "a/$file"
 done
 check "the log has step lines" grep -q "step 6/6 | epoch 1/1 | loss" a.log
+check "the log says what memory a step takes" \
+  grep -q "^memory: .* for model, optimiser and data, .* for a step; batches of up to [0-9]* fit" a.log
 check "the log has no control characters" bash -c "! grep -q $'[\r\033]' a.log"
 expect 1 "already holds a run" $small --output-dir a --max-train-steps 6
 "$mnist" --recipe corrupt $tiny --max-train-steps 3 --output-dir c >/dev/null 2>c.log </dev/null
@@ -114,9 +116,24 @@ for from in 2 3; do
   same epochs/checkpoint-000006/trainer.safetensors "from$from/checkpoint-000006/trainer.safetensors"
 done
 
-# ---- the number of threads changes nothing ----
+# ---- the number of threads changes nothing, nor does a graph ----
 ddpm --output-dir one --threads 1 --checkpointing-steps 3 --save-images-steps 2 >/dev/null 2>&1 </dev/null
 same a/checkpoint-000006/trainer.safetensors one/checkpoint-000006/trainer.safetensors
+ddpm --output-dir graph --graph --checkpointing-steps 3 --save-images-steps 2 >/dev/null 2>&1 </dev/null
+same a/checkpoint-000006/trainer.safetensors graph/checkpoint-000006/trainer.safetensors
+same a/metrics.jsonl graph/metrics.jsonl
+
+# ---- a run that diverges stops in one sentence and keeps what it had ----
+for how in --graph --no-graph; do
+  "$mnist" $small --max-train-steps 50 --learning-rate 1e30 --lr-scheduler constant --lr-warmup-steps 0 --max-grad-norm 0 \
+    --output-dir "diverged$how" $how >/dev/null 2>diverged.log </dev/null
+  check "a run that diverges $how exits with 1 (got $?)" test $? -eq 1
+  check "and names the step and a parameter" \
+    grep -q "training: .* step [0-9]* is .*, and the first gradient that is not finite is that of .*; a lower learning rate may help" diverged.log
+  kept=$(ls "diverged$how" | grep checkpoint-)
+  check "and leaves a checkpoint with the steps before" test $((10#${kept#checkpoint-})) -eq "$(wc -l <"diverged$how/metrics.jsonl")"
+done
+same diverged--graph/metrics.jsonl diverged--no-graph/metrics.jsonl
 
 # ---- Ctrl-C saves, exits with 130, and the rest follows exactly ----
 long="$small --max-train-steps 4000 --checkpointing-steps 0 --save-images-steps 9000 --lr-scheduler constant --lr-warmup-steps 0"

@@ -1,5 +1,7 @@
 // The optimisers, their moving average and their learning rates, against PyTorch and diffusers
 // (golden/make_optim.py) and against the formulas in double.
+#include <cstring>
+
 #include "core/parallel.h"
 #include "data/safetensors.h"
 #include "kernels/adamw.h"
@@ -159,6 +161,42 @@ TEST_CASE("adamw leaves a bf16 copy and zeroed gradients", "[optim][adamw]") {
       CHECK(difference(shadow, w.to(DType::bf16)) == 0);
       CHECK(difference(g, Tensor::zeros({n}, dtype)) == 0);
       CHECK(g.version() == version + 1);
+    }
+}
+
+TEST_CASE("adamw takes the numbers of its update from its device, or leaves it out", "[optim][adamw]") {
+  for (const DType dtype : {DType::f32, DType::f64})
+    for (const bool wanted : {true, false}) {
+      CAPTURE(dtype, wanted);
+      const kernels::AdamWArguments here{
+          .lr = 0.1, .weight_decay = 0.2, .step = 3, .ema_decay = 0.75, .zero_gradient = true};
+      kernels::AdamWUpdate update{.numbers = kernels::numbers_of(here), .wanted = wanted};
+      std::vector<uint8_t> bytes(sizeof update);
+      std::memcpy(bytes.data(), &update, sizeof update);
+      const Tensor memory = Tensor::from<uint8_t>(bytes, {static_cast<int64_t>(bytes.size())});
+      kernels::AdamWArguments there{.lr = 77, .weight_decay = 0.2, .zero_gradient = true};
+      there.update_at = static_cast<const kernels::AdamWUpdate*>(memory.raw());
+
+      struct Buffers {
+        Tensor w, g, m, v, ema;
+        explicit Buffers(DType dtype)
+            : w(randn({1003}, dtype, 1)), g(randn({1003}, dtype, 4)), m(randn({1003}, dtype, 2)),
+              v(Tensor::full({1003}, 1, dtype)), ema(w.clone()) {}
+        void step(const kernels::AdamWArguments& a) { kernels::adamw(w, g, m, v, ema, a); }
+      };
+      Buffers expected(dtype), got(dtype);
+      if (wanted) expected.step(here);
+      got.step(there);
+      CHECK(difference(got.w, expected.w) == 0);
+      CHECK(difference(got.m, expected.m) == 0);
+      CHECK(difference(got.v, expected.v) == 0);
+      CHECK(difference(got.ema, expected.ema) == 0);
+      CHECK(difference(got.g, Tensor::zeros({1003}, dtype)) == 0);
+      if (wanted) continue;
+      Buffers kept(dtype);
+      there.zero_gradient = false;
+      kept.step(there);
+      CHECK(difference(kept.g, Buffers(dtype).g) == 0);
     }
 }
 

@@ -1,6 +1,5 @@
 #include "core/philox.h"
 
-#include <map>
 #include <numeric>
 
 #include "core/parallel.h"
@@ -179,21 +178,20 @@ TEST_CASE("integers stay in range and are even", "[random]") {
   }
 }
 
-TEST_CASE("a permutation holds every number once and depends on the key", "[random]") {
-  for (const int64_t n : {0, 1, 2, 31, 1000}) {
-    std::vector<int64_t> order = random_permutation(n, kKey);
-    CHECK(order == random_permutation(n, kKey));
-    if (n > 30) CHECK(order != random_permutation(n, {.seed = 1}));
-    std::sort(order.begin(), order.end());
-    for (int64_t i = 0; i < n; ++i) REQUIRE(order[static_cast<size_t>(i)] == i);
+TEST_CASE("a key reads its step where it is kept", "[random]") {
+  const uint32_t counter = 4;
+  const RandomKey there{.seed = 6, .stream = 2, .step = 3, .step_at = &counter}, here{.seed = 6, .stream = 2, .step = 7};
+  CHECK(there.resolved().step == 7);
+  CHECK(there.resolved().step_at == nullptr);
+  for (const uint64_t i : {0, 1, 5, 1000}) {
+    CHECK(uniform_at(there, i) == uniform_at(here, i));
+    CHECK(normal_at(there, i) == normal_at(here, i));
+    CHECK(integer_at(there, i, 1000) == integer_at(here, i, 1000));
   }
-}
-
-TEST_CASE("all permutations of three come equally often", "[random]") {
-  std::map<std::vector<int64_t>, int> count;
-  for (uint32_t step = 0; step < 6000; ++step) ++count[random_permutation(3, {.step = step})];
-  CHECK(count.size() == 6);
-  for (const auto& [order, times] : count) CHECK(std::abs(times - 1000) < 5 * std::sqrt(1000 * 5 / 6.0));
+  if (default_device() != Device::cpu) return;
+  CHECK(difference(randn({1001}, there), randn({1001}, here)) == 0);
+  CHECK(difference(rand({1001}, there), rand({1001}, here)) == 0);
+  CHECK(difference(randint({1001}, there, 9), randint({1001}, here, 9)) == 0);
 }
 
 TEST_CASE("random functions name what is wrong", "[random][errors]") {
@@ -203,5 +201,4 @@ TEST_CASE("random functions name what is wrong", "[random][errors]") {
   CHECK_THROWS_WITH(fill_uniform(integers, kKey), "fill_uniform: no kernel for i64");
   CHECK_THROWS_WITH(fill_integers(floats, kKey, 5), "fill_integers: no kernel for f32");
   CHECK_THROWS_WITH(fill_integers(integers, kKey, 0), "fill_integers: n must be in [1, 2^31], got 0");
-  CHECK_THROWS_WITH(random_permutation(-1, kKey), "random_permutation: n must be in [0, 2^31], got -1");
 }

@@ -34,8 +34,10 @@ TEST_CASE("the operands of an op have to be on one device", "[same_device][error
   CHECK_THROWS_WITH(kernels::add_noise(cpu(x), cpu(x), cpu(t), cpu(table), table),
                     "add_noise: sigma must be on cpu, got simt");
   CHECK_THROWS_WITH(kernels::denoise_step(x, cpu(x), {}), "denoise_step: model must be on simt, got cpu");
-  CHECK_THROWS_WITH(kernels::noisy_images(cpu(x.to(DType::u8)), t, RandomKey{}, cpu(t), cpu(table), cpu(table)),
-                    "noisy_images: rows must be on cpu, got simt");
+  CHECK_THROWS_WITH(kernels::pick_images({.images = cpu(x.to(DType::u8)), .rows = t}, true),
+                    "pick_images: rows must be on cpu, got simt");
+  CHECK_THROWS_WITH(kernels::noisy_images({.images = x.to(DType::u8), .rows = t}, RandomKey{}, cpu(t), table, table),
+                    "noisy_images: t must be on simt, got cpu");
   CHECK_THROWS_WITH(kernels::axpy(1, cpu(x), x), "axpy: x must be on simt, got cpu");
   CHECK_THROWS_WITH(kernels::binary(BinaryOp::add, x, cpu(x)), "add: b must be on simt, got cpu");
   CHECK_THROWS_WITH(kernels::concat({x, cpu(x)}), "concat: part must be on simt, got cpu");

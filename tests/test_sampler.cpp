@@ -156,9 +156,10 @@ TEST_CASE("loss weights follow the signal-to-noise ratio", "[training_loss]") {
     const DDPMScheduler scheduler({.prediction_type = type});
     const Tensor x0 = Tensor::zeros({50, 1}, DType::f64);
     const TrainingBatch plain = training_batch(scheduler, x0, {});
-    const TrainingBatch snr = training_batch(scheduler, x0, {}, {.weighting = LossWeighting::snr});
+    const TrainingBatch snr =
+        training_batch(scheduler, x0, {}, {.weights = loss_weights(scheduler, LossWeighting::snr)});
     const TrainingBatch clamped =
-        training_batch(scheduler, x0, {}, {.weighting = LossWeighting::min_snr});
+        training_batch(scheduler, x0, {}, {.weights = loss_weights(scheduler, LossWeighting::min_snr)});
     CHECK_FALSE(plain.weight.defined());
     for (int64_t i = 0; i < 50; ++i) {
       const double bar =
@@ -171,6 +172,43 @@ TEST_CASE("loss weights follow the signal-to-noise ratio", "[training_loss]") {
                                                     : min_ratio / (ratio + 1)));
     }
   }
+}
+
+TEST_CASE("a batch of bytes is the batch of their pixels, and its step may lie on the device",
+          "[training_loss]") {
+  Tensor bytes({6, 5, 4, 3}, DType::u8, Device::cpu);
+  for (int64_t i = 0; i < bytes.numel(); ++i)
+    bytes.data<uint8_t>()[i] = static_cast<uint8_t>(37 * i + i / 256);
+  const PickedImages x0{.images = bytes.to(default_device()),
+                        .rows = Tensor::from<int64_t>({5, 0, 2}, {3}),
+                        .pad_to = 8};
+  const Tensor clean = kernels::pick_images(x0, true), seven = Tensor::from<int32_t>({7}, {1});
+  const auto* address = static_cast<const uint32_t*>(seven.raw());
+  for (const PredictionType type :
+       {PredictionType::epsilon, PredictionType::sample, PredictionType::v_prediction}) {
+    const DDPMScheduler scheduler({.prediction_type = type});
+    const LossOptions options{.weights = loss_weights(scheduler, LossWeighting::min_snr)};
+    const TrainingBatch expected = training_batch(scheduler, clean, {.seed = 1, .step = 9}, options);
+    for (const TrainingBatch& got :
+         {training_batch(scheduler, x0, {.seed = 1, .step = 9}, options),
+          training_batch(scheduler, x0, {.seed = 1, .step = 2, .step_at = address}, options),
+          training_batch(scheduler, clean, {.seed = 1, .step = 2, .step_at = address}, options)}) {
+      CHECK(difference(got.x_t, expected.x_t) == 0);
+      CHECK(difference(got.target, expected.target) == 0);
+      CHECK(difference(got.t, expected.t) == 0);
+      CHECK(difference(got.weight, expected.weight) == 0);
+    }
+  }
+  const SimpleScheduler simple;
+  const SimpleScheduler::Batch expected = simple.corrupted_batch(clean, {.seed = 1, .step = 9}),
+                               got = simple.corrupted_batch(
+                                   clean, {.seed = 1, .step = 2, .step_at = address});
+  CHECK(difference(got.x, expected.x) == 0);
+  CHECK(difference(got.amount, expected.amount) == 0);
+
+  const DDPMScheduler scheduler;
+  CHECK_THROWS_WITH(training_batch(scheduler, clean, {}, {.weights = Tensor::zeros({9})}),
+                    "training_batch: weights must be (1000), got (9)");
 }
 
 TEST_CASE("the training loss trains", "[training_loss]") {

@@ -2,7 +2,9 @@
 #include "data/input_file.h"
 #include "data/safetensors.h"
 #include "diffusion/trainer.h"
+#include "kernels/fill_random.h"
 #include "nn/linear.h"
+#include "nn/training.h"
 #include "tests/support.h"
 #include "tests/temporary_folder.h"
 
@@ -22,6 +24,7 @@ const TrainerOptions kAveraged{.learning_rate = {.peak = 0.01},
 // A layer and its trainer.
 struct Run {
   nn::Linear model;
+  nn::Dropout half{0.5};
   Trainer trainer;
 
   explicit Run(const TrainerOptions& options, uint64_t seed = 0, int64_t in = 3)
@@ -31,7 +34,7 @@ struct Run {
     return mse_loss(model(randn({5, in_}, DType::f32, batch)), randn({5, 2}, DType::f32, batch));
   }
   void train(int64_t steps) {
-    for (int64_t i = 0; i < steps; ++i) trainer.step(loss(static_cast<uint64_t>(trainer.steps())));
+    for (int64_t i = 0; i < steps; ++i) trainer.step([&] { return loss(static_cast<uint64_t>(trainer.steps())); });
   }
   // A checkpoint's bytes: parameters, moments, average and counters.
   std::string bytes() const {
@@ -73,7 +76,7 @@ const std::string kAdvice = "; resume with the same flags or start a new run";
 TEST_CASE("training lowers the loss and counts its steps", "[trainer]") {
   Run run(kAveraged);
   const double before = run.loss(0).value().item();
-  for (int i = 0; i < 100; ++i) run.trainer.step(run.loss(0));
+  for (int i = 0; i < 100; ++i) run.trainer.step([&] { return run.loss(0); });
   CHECK(run.trainer.steps() == 100);
   CHECK(run.loss(0).value().item() < 0.8 * before);
   const double trained = run.loss(0).value().item();
@@ -88,13 +91,19 @@ TEST_CASE("what is not finite throws and changes nothing", "[trainer][errors]") 
   Run run(kAveraged);
   run.train(2);
   const std::string before = run.bytes();
-  CHECK_THROWS_WITH(run.trainer.step(made_up_loss(run, INFINITY, 1)),
+  const auto step = [&](float value, double slope) {
+    run.trainer.step([&] { return made_up_loss(run, value, slope); });
+  };
+  CHECK_THROWS_WITH(step(INFINITY, 1),
                     "training: the loss of step 3 is inf; a lower learning rate may help");
-  CHECK_THROWS_WITH(run.trainer.step(made_up_loss(run, NAN, 1)),
+  CHECK_THROWS_WITH(step(NAN, 1),
                     "training: the loss of step 3 is nan; a lower learning rate may help");
-  CHECK_THROWS_WITH(
-      run.trainer.step(made_up_loss(run, 1, INFINITY)),
-      "training: the gradient's norm at step 3 is inf; a lower learning rate may help");
+  CHECK_THROWS_WITH(step(1, INFINITY),
+                    "training: the gradient's norm at step 3 is inf, and the first gradient that is not "
+                    "finite is that of weight; a lower learning rate may help");
+  CHECK_THROWS_WITH(step(NAN, NAN),
+                    "training: the loss of step 3 is nan, and the first gradient that is not finite is "
+                    "that of weight; a lower learning rate may help");
   CHECK(run.bytes() == before);
   CHECK(run.trainer.steps() == 2);
   run.train(1);
@@ -103,13 +112,135 @@ TEST_CASE("what is not finite throws and changes nothing", "[trainer][errors]") 
   CHECK(run.bytes() == straight.bytes());
 }
 
+TEST_CASE("a trainer tells of its steps in order, and what they were", "[trainer]") {
+  Run run(kAveraged), alone(kAveraged);
+  std::vector<diffusion::TrainStep> told;
+  run.trainer.on_step([&](const diffusion::TrainStep& step) { told.push_back(step); });
+  const int64_t steps = 300;  // windows of numbers come and go
+  for (int64_t k = 0; k < steps; ++k)
+    run.trainer.queue([&] { return run.loss(static_cast<uint64_t>(k)); });
+  CHECK(run.trainer.steps() == steps);
+  run.trainer.settle();
+  REQUIRE(told.size() == static_cast<size_t>(steps));
+  for (const diffusion::TrainStep& step : told) {
+    const int64_t k = step.step - 1;
+    const diffusion::TrainStep expected =
+        alone.trainer.step([&] { return alone.loss(static_cast<uint64_t>(k)); });
+    CHECK(step.step == expected.step);
+    CHECK(step.loss == expected.loss);
+    CHECK(step.grad_norm == expected.grad_norm);
+    CHECK(step.learning_rate == expected.learning_rate);
+  }
+  CHECK(run.bytes() == alone.bytes());
+}
+
+TEST_CASE("an exception on the way leaves no trace", "[trainer][errors]") {
+  Run run(kAveraged), straight(kAveraged);
+  run.train(2), straight.train(3);
+  CHECK_THROWS_WITH(run.trainer.queue([&]() -> Variable {
+    run.loss(2).backward();
+    fail("out of ideas");
+  }), "out of ideas");
+  CHECK(run.trainer.steps() == 2);
+  run.train(1);
+  CHECK(run.bytes() == straight.bytes());
+}
+
+TEST_CASE("steps launched as a graph are the same bits", "[trainer][graph]") {
+  for (const double limit : {0.0, 0.1}) {
+    CAPTURE(limit);
+    TrainerOptions options = kAveraged;
+    options.max_grad_norm = limit;
+    options.learning_rate = {.peak = 0.01,
+                             .schedule = nn::LearningRateSchedule::cosine,
+                             .warmup_steps = 5,
+                             .total_steps = 200};
+    Run eager(options);
+    options.graph = true;
+    Run graphed(options);
+    // What differs from step to step is drawn by the step's counter; two batch sizes take turns.
+    int calls = 0;
+    const auto train = [&](Run& run, int64_t steps) {
+      for (int64_t i = 0; i < steps; ++i) {
+        const int64_t size = i % 3 == 2 ? 7 : 5;
+        run.trainer.queue(
+            [&, size] {
+              ++calls;
+              Tensor x({size, 3}), y({size, 2});
+              kernels::fill_normal(x, {.seed = 1, .step_at = run.trainer.step_at()});
+              kernels::fill_normal(y, {.seed = 2, .step_at = run.trainer.step_at()});
+              const nn::Training training(3, 0, run.trainer.step_at());
+              return mse_loss(run.half(run.model(x)), y);
+            },
+            size);
+      }
+      run.trainer.settle();
+    };
+    train(eager, 100), train(eager, 50);
+    CHECK(calls == 150);
+    calls = 0;
+    train(graphed, 100);  // and the sizes start over
+    const TemporaryFolder folder;
+    graphed.trainer.save(folder / "state", kSettings);
+    train(graphed, 50);
+    CHECK(calls == 4);  // twice for each size
+    CHECK(graphed.bytes() == eager.bytes());
+
+    // A run that goes on from a checkpoint captures anew.
+    Run resumed(options, 9);
+    resumed.trainer.load(folder / "state", kSettings);
+    train(resumed, 50);
+    CHECK(resumed.bytes() == graphed.bytes());
+  }
+}
+
+TEST_CASE("a graph's step that is not finite stops and changes nothing", "[trainer][graph][errors]") {
+  TrainerOptions options = kAveraged;
+  options.graph = true;
+  Run run(options);
+  Tensor factor = Tensor::full({1}, 1);  // of the loss; changed from outside
+  int64_t told = 0;
+  run.trainer.on_step([&](const diffusion::TrainStep&) { ++told; });
+  const Tensor x = randn({5, 3}, DType::f32), y = randn({5, 2}, DType::f32);
+  const auto queue = [&] { run.trainer.queue([&] { return mse_loss(run.model(x) * Variable(factor), y); }); };
+  for (int i = 0; i < 5; ++i) queue();
+  run.trainer.settle();
+  const std::string before = run.bytes();
+  factor.fill(INFINITY);
+  CHECK_THROWS_WITH(
+      [&] {
+        for (int i = 0; i < 40; ++i) queue();
+        run.trainer.settle();
+      }(),
+      Contains("of step 6 is") && Contains("the first gradient that is not finite is that of weight"));
+  CHECK(run.trainer.steps() == 5);
+  CHECK(told == 5);
+  CHECK(run.bytes() == before);
+  factor.fill(1);
+  for (int i = 0; i < 3; ++i) queue();
+  run.trainer.settle();
+  CHECK(run.trainer.steps() == 8);
+  CHECK(told == 8);
+}
+
+TEST_CASE("a checkpoint is not written while steps are under way", "[trainer][errors]") {
+  Run run(kPlain);
+  const TemporaryFolder folder;
+  run.trainer.queue([&] { return run.loss(0); });
+  if (default_device() == Device::cuda)
+    CHECK_THROWS_WITH(run.trainer.save(folder / "state", {}),
+                      "Trainer::save: steps are under way, settle() them first");
+  run.trainer.settle();
+  run.trainer.save(folder / "state", {});
+}
+
 TEST_CASE("gradients are clipped to max_grad_norm", "[trainer]") {
   for (const double limit : {0.0, 1.0, 1000.0}) {
     CAPTURE(limit);
     TrainerOptions options = kPlain;
     options.max_grad_norm = limit;
     Run run(options);
-    const double norm = run.trainer.step(made_up_loss(run, 1, 20)).grad_norm;
+    const double norm = run.trainer.step([&] { return made_up_loss(run, 1, 20); }).grad_norm;
     CHECK(norm == Approx(20 * std::sqrt(6)));
     // The first moment after one step is (1 - beta1) times the clipped gradient.
     const TemporaryFolder folder;

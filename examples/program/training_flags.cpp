@@ -33,6 +33,7 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--adam-epsilon", f.adam_epsilon, "Adam's epsilon", positive);
   add("--max-grad-norm", f.max_grad_norm, "clip the gradient's norm to this; 0 does not clip",
       not_negative);
+  add_switch("--random-flip", f.random_flip, "mirror every other image, left to right, by chance");
   add_switch("--use-ema,!--no-ema", f.use_ema,
              "average the weights over time and draw with the average");
   add("--ema-inv-gamma", f.ema_inv_gamma, "warm-up of the average", positive);
@@ -55,6 +56,9 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--seed", f.seed, "the same seed gives the same run");
   add("--device", f.device, "auto, cpu, cuda, or simt: the CUDA kernels on an emulator, for tests",
       CLI::IsMember({"auto", "cpu", "cuda", "simt"}));
+  app.add_flag("--graph,!--no-graph", f.graph,
+               "capture a training step and launch it as a whole; the results are the same bits (default: on a GPU)")
+      ->group(group);
   add("--threads", f.threads, "threads to use (default: all processors)", not_negative);
   add("--log-every", f.log_every, "seconds between lines when the output is not a terminal",
       not_negative);
@@ -83,6 +87,7 @@ diffusion::Settings TrainingFlags::settings() const {
   add("adam_weight_decay", adam_weight_decay);
   add("adam_epsilon", adam_epsilon);
   add("max_grad_norm", max_grad_norm);
+  add("random_flip", random_flip);
   add("use_ema", use_ema);
   if (use_ema) {
     add("ema_inv_gamma", ema_inv_gamma);

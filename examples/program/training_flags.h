@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "diffusion/trainer.h"
@@ -21,6 +22,7 @@ struct TrainingFlags {
   int64_t lr_warmup_steps = 50;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_weight_decay = 0, adam_epsilon = 1e-8;
   double max_grad_norm = 1;  // 0: do not clip
+  bool random_flip = false;
   bool use_ema = true;
   double ema_inv_gamma = 1, ema_power = 0.75, ema_max_decay = 0.9999;
 
@@ -35,6 +37,7 @@ struct TrainingFlags {
   uint64_t seed = 0;
   std::string device = "auto";
   int threads = 0;  // 0: all
+  std::optional<bool> graph = {};  // none: where it is faster
   double log_every = 10;
 
   // Throws unless the numbers make sense together.

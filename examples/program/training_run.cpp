@@ -8,6 +8,7 @@
 
 #include "autograd/no_grad.h"
 #include "core/allocator.h"
+#include "core/device_memory.h"
 #include "core/parallel.h"
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
@@ -28,6 +29,11 @@ nn::LearningRateOptions learning_rate_options(const TrainingFlags& flags, int64_
           .total_steps = total_steps};
 }
 
+// A graph saves what launching costs: on a GPU as much as the work itself where models are small.
+bool use_graph(const TrainingFlags& flags) {
+  return flags.graph.value_or(default_device() == Device::cuda);
+}
+
 diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t total_steps) {
   diffusion::TrainerOptions options{
       .learning_rate = learning_rate_options(flags, total_steps),
@@ -37,6 +43,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
                 .weight_decay = flags.adam_weight_decay},
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
+      .graph = use_graph(flags),
   };
   if (flags.use_ema)
     options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay,
@@ -57,12 +64,11 @@ constexpr const char* kLength = "max_train_steps";           // in its metadata
 
 class Run {
  public:
-  Run(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
-      const TrainingFlags& flags)
+  Run(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags)
       : recipe_(recipe),
         flags_(flags),
         batches_(dataset,
-                 {.batch_size = flags.train_batch_size, .range = range, .seed = flags.seed}),
+                 {.batch_size = flags.train_batch_size, .flip = flags.random_flip, .seed = flags.seed}),
         steps_per_epoch_(batches_.per_epoch()),
         total_(flags.max_train_steps > 0 ? flags.max_train_steps
                                          : flags.num_epochs * steps_per_epoch_),
@@ -119,13 +125,27 @@ class Run {
                  flags_.lr_scheduler, length, total_);
   }
 
-  void print_header() const {
+  void print_header() {
     fmt::print(stderr, "model: {:.2f} M parameters, batch {}, {} steps, {} thread{}\n",
                static_cast<double>(nn::parameter_count(*recipe_.model)) / 1e6,
                flags_.train_batch_size, total_, thread_count(), thread_count() == 1 ? "" : "s");
+    if (trainer_.steps() < total_) print_memory();
     fmt::print(
         stderr, "run: {}{}\n", folder_.path().string(),
         folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
+  }
+
+  // What a step is going to need, found out before the first one.
+  void print_memory() {
+    const Device device = default_device();
+    const MemoryStats held = memory_stats(device);
+    const size_t available = memory_capacity(device).free + held.cached;
+    const size_t step = trainer_.memory_of_step([&] { return loss(batches_); }).peak();
+    const int64_t largest = trainer_.largest_batch(
+        available, [&](int64_t size) { return loss(batches_.resized(size)); }, batches_.size());
+    fmt::print(stderr,
+               "memory: {} for model, optimiser and data, {} for a step; batches of up to {} fit\n",
+               megabytes(held.in_use), megabytes(step), largest);
   }
 
   void train() {
@@ -133,11 +153,14 @@ class Run {
     if (first == total_) return;
     Progress progress(total_, (total_ + steps_per_epoch_ - 1) / steps_per_epoch_, first, stderr,
                       flags_.log_every);
+    trainer_.on_step([&](const diffusion::TrainStep& step) { report(step, progress); });
     try {
       while (trainer_.steps() < total_ && !interrupted()) {
-        one_step(progress);
+        batches_.send(trainer_.steps());
+        trainer_.queue([&] { return loss(batches_); }, flags_.train_batch_size);
         after_step(progress);
       }
+      trainer_.settle();
     } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so
                                        // far is kept
       if (trainer_.steps() > first) save_checkpoint();
@@ -163,14 +186,16 @@ class Run {
     return interrupted_exit_code();
   }
 
-  void one_step(Progress& progress) {
-    const int64_t k = trainer_.steps(), epoch = k / steps_per_epoch_;
-    batches_.seek({.epoch = epoch, .batch = k % steps_per_epoch_});
-    const Tensor images = batches_.next().images;
-    const diffusion::TrainStep step =
-        trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
-    metrics_->append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
-    progress.step(k + 1, epoch + 1, images.dim(0), step.loss, step.grad_norm, step.learning_rate);
+  Variable loss(const diffusion::DeviceBatches& batches) const {
+    const diffusion::BatchKey key{.seed = flags_.seed, .step_at = trainer_.step_at()};
+    return recipe_.loss(batches.batch(key), key);
+  }
+
+  void report(const diffusion::TrainStep& step, Progress& progress) {
+    const int64_t epoch = (step.step - 1) / steps_per_epoch_ + 1;
+    metrics_->append({step.step, epoch, step.loss, step.grad_norm, step.learning_rate});
+    progress.step(step.step, epoch, flags_.train_batch_size, step.loss, step.grad_norm,
+                  step.learning_rate);
   }
 
   void after_step(Progress& progress) {
@@ -182,6 +207,7 @@ class Run {
     const bool save =
         flags_.checkpointing_steps > 0 && k % flags_.checkpointing_steps == 0 && k < total_;
     if (!draw && !save) return;
+    trainer_.settle();
     progress.pause();
     if (draw) draw_samples(progress);
     if (save) save_checkpoint();
@@ -256,7 +282,7 @@ class Run {
 
   const Recipe& recipe_;
   const TrainingFlags& flags_;
-  data::Batches batches_;
+  diffusion::DeviceBatches batches_;
   int64_t steps_per_epoch_, total_;
   RunDirectory folder_;
   diffusion::Trainer trainer_;
@@ -267,12 +293,11 @@ class Run {
 
 }  // namespace
 
-int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
-          const TrainingFlags& flags) {
+int train(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags) {
   flags.check();
   if (flags.threads > 0) set_thread_count(flags.threads);
   catch_interrupts();
-  return Run(recipe, dataset, range, flags)();
+  return Run(recipe, dataset, flags)();
 }
 
 }  // namespace imago::program

@@ -6,8 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "autograd/variable.h"
-#include "data/batches.h"
+#include "diffusion/device_batches.h"
 #include "examples/program/training_flags.h"
 #include "nn/module.h"
 
@@ -16,8 +15,9 @@ namespace imago::program {
 struct Recipe {
   std::string name;         // "mnist-ddpm": names the default folder and the pictures
   const nn::Module* model;  // outlives the run
-  // The loss of one batch of images; random numbers come from (seed, step) and nothing else.
-  std::function<Variable(const Tensor& images, uint64_t seed, uint32_t step)> loss = {};
+  // The loss of one batch x_0. It is called once or twice, and what it does is then repeated step by step on the device
+  // (diffusion/trainer.h): which images x_0 has, and what the key draws, is decided there.
+  std::function<Variable(const diffusion::PickedImages& x0, const diffusion::BatchKey& key)> loss = {};
   // Pictures. They are drawn with the averaged weights and without recording a graph, and may
   // stop_if_interrupted().
   std::function<void(const std::filesystem::path& png)> draw_samples = {};
@@ -32,7 +32,6 @@ struct Recipe {
 // folder then holds
 //   final.png samples/ loss.svg metrics.jsonl run.json model/ checkpoint-N/
 // and what draw_final adds.
-int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
-          const TrainingFlags& flags);
+int train(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags);
 
 }  // namespace imago::program

@@ -18,15 +18,21 @@ void update(const AdamW& p) {
   T *m = static_cast<T*>(p.m), *v = static_cast<T*>(p.v);
   bfloat16* shadow = p.shadow;
   const bool zero_gradient = p.zero_gradient;
+  const AdamWUpdate now = p.update_at ? *p.update_at : p.update;
+  if (!now.wanted) {
+    if (zero_gradient) parallel_chunks(p.n, 1 << 14, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) g[i] = T(0);
+    });
+    return;
+  }
   const double clip =
       p.clip.squared_norm ? clip_factor(std::sqrt(*p.clip.squared_norm), p.clip.max_norm) : 1;
   const T scale = static_cast<T>(p.gradient_scale * clip);
-  const T penalty = static_cast<T>(p.decoupled ? 0 : p.weight_decay);
-  const T keep = static_cast<T>(p.decoupled ? 1 - p.lr * p.weight_decay : 1);
+  const T penalty = static_cast<T>(p.penalty), keep = static_cast<T>(now.numbers.keep);
   const T rest1 = static_cast<T>(1 - p.beta1), rest2 = static_cast<T>(1 - p.beta2);
   const T beta2 = static_cast<T>(p.beta2);
-  const T rate = static_cast<T>(p.lr / p.bias1), root = static_cast<T>(1 / std::sqrt(p.bias2));
-  const T eps = static_cast<T>(p.eps), ema_rest = static_cast<T>(1 - p.ema_decay);
+  const T rate = static_cast<T>(now.numbers.rate), root = static_cast<T>(now.numbers.root);
+  const T eps = static_cast<T>(p.eps), ema_rest = static_cast<T>(now.numbers.ema_rest);
   parallel_chunks(p.n, 1 << 14, [=](int64_t begin, int64_t end) {
 #pragma GCC ivdep
     for (int64_t i = begin; i < end; ++i) {

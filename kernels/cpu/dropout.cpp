@@ -13,13 +13,14 @@ template <typename T>
 void forward(const Dropout& p) {
   const T scale = static_cast<T>(1 / (1 - p.p));
   const float limit = static_cast<float>(p.p);
+  const RandomKey key = p.key.resolved();
   parallel_chunks(p.n, kGrain, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i += 4 * kBlocks) {
       const T* x = static_cast<const T*>(p.x) + i;
       T* y = static_cast<T*>(p.y) + i;
       uint32_t words[4 * kBlocks];
       for (int64_t k = 0; k < kBlocks; ++k) {
-        const Philox4 w = random_words(p.key, static_cast<uint64_t>(i / 4 + k));
+        const Philox4 w = resolved_words(key, static_cast<uint64_t>(i / 4 + k));
         for (int64_t lane = 0; lane < 4; ++lane) words[4 * k + lane] = w.v[lane];
       }
       const int64_t count = std::min(4 * kBlocks, end - i);

@@ -8,8 +8,9 @@ namespace imago::kernels::IMAGO_BACKEND {
 
 inline constexpr int64_t kNoisyTile = 2048;  // elements: noise, x0 and two outputs stay in the first-level cache
 
-// t[n], of either type that time steps come in.
+// t[n], of either type that time steps come in; n itself where t is null.
 inline int64_t step_at(const void* t, DType dtype, int64_t n) {
+  if (!t) return n;
   return dtype == DType::i32 ? static_cast<const int32_t*>(t)[n] : static_cast<const int64_t*>(t)[n];
 }
 

@@ -19,11 +19,20 @@ struct Update {
   bfloat16* shadow;        // (n) or null
   double scale;
   NormClip clip;
-  A penalty, keep, beta2, rest1, rest2, rate, root, eps, ema_rest;
+  A penalty, beta2, rest1, rest2, eps;
+  AdamWUpdate given;
+  const AdamWUpdate* update_at;  // or null
   bool zero_gradient;
 
   template <int N>
   __device__ void run(int64_t i) const {
+    const AdamWUpdate* update = update_at ? update_at : &given;  // the same address for all threads
+    if (!update->wanted) {
+      if (zero_gradient) store_pack(g + i, Pack<T, N>{});
+      return;
+    }
+    const A keep = static_cast<A>(update->numbers.keep), rate = static_cast<A>(update->numbers.rate);
+    const A root = static_cast<A>(update->numbers.root), ema_rest = static_cast<A>(update->numbers.ema_rest);
     const A factor = clipped_scale<A>(scale, clip);
     Pack<T, N> gradient = load_pack<N>(g + i), value = load_pack<N>(w + i);
     Pack<T, N> first = load_pack<N>(m + i), second = load_pack<N>(v + i), average;
@@ -64,15 +73,13 @@ void adamw(const AdamW& p, Stream stream) {
         .shadow = p.shadow,
         .scale = p.gradient_scale,
         .clip = p.clip,
-        .penalty = static_cast<A>(p.decoupled ? 0 : p.weight_decay),
-        .keep = static_cast<A>(p.decoupled ? 1 - p.lr * p.weight_decay : 1),
+        .penalty = static_cast<A>(p.penalty),
         .beta2 = static_cast<A>(p.beta2),
         .rest1 = static_cast<A>(1 - p.beta1),
         .rest2 = static_cast<A>(1 - p.beta2),
-        .rate = static_cast<A>(p.lr / p.bias1),
-        .root = static_cast<A>(1 / std::sqrt(p.bias2)),
         .eps = static_cast<A>(p.eps),
-        .ema_rest = static_cast<A>(1 - p.ema_decay),
+        .given = p.update,
+        .update_at = p.update_at,
         .zero_gradient = p.zero_gradient,
     };
     for_each_pack<T>(p.n, stream, body, body.g, body.w, body.m, body.v, body.ema, body.shadow);

@@ -29,11 +29,12 @@ struct NoisyOutputs {
   }
 };
 
-// t[n], of either type that time steps come in.
+// t[n], of either type that time steps come in; n itself where t is null.
 struct TimeSteps {
-  const void* t;  // (N)
+  const void* t;  // (N), or null
   bool narrow;    // i32, not i64
   __device__ __forceinline__ int64_t operator[](int64_t n) const {
+    if (!t) return n;
     return narrow ? static_cast<const int32_t*>(t)[n] : static_cast<const int64_t*>(t)[n];
   }
 };

@@ -9,14 +9,20 @@ namespace {
 
 kernels::NormClipArguments clip_of(const ParameterArena& arena, const StepOptions& options) {
   if (options.max_norm == 0) return {};
-  return {.squared_norm = kernels::sum_squares(arena.gradients()), .max_norm = options.max_norm};
+  const bool known = options.squared_norm.defined();
+  return {.squared_norm = known ? options.squared_norm : kernels::sum_squares(arena.gradients()),
+          .max_norm = options.max_norm};
+}
+
+void check_not_swapped(const ParameterArena& arena) {
+  IMAGO_CHECK(!arena.swapped(),
+              "step: the parameters are swapped for others, close the EmaScope first");
 }
 
 }  // namespace
 
 void Optimizer::step(double lr, const StepOptions& options) {
-  IMAGO_CHECK(!arena_.swapped(),
-              "step: the parameters are swapped for others, close the EmaScope first");
+  check_not_swapped(arena_);
   update(++steps_, lr, options);
 }
 
@@ -62,20 +68,34 @@ std::vector<std::pair<std::string, Tensor>> Adam::state() const {
 }
 
 void Adam::update(int64_t k, double lr, const StepOptions& options) {
+  update({.lr = lr, .step = k, .ema_decay = options.ema ? options.ema->advance() : 0}, options);
+}
+
+void Adam::update_from(const kernels::AdamWUpdate* update_at, const StepOptions& options) {
+  check_not_swapped(arena());
+  update({.update_at = update_at}, options);
+}
+
+kernels::AdamWNumbers Adam::numbers(int64_t k, double lr, double ema_decay) const {
+  return kernels::numbers_of({.lr = lr,
+                              .beta1 = options_.beta1,
+                              .beta2 = options_.beta2,
+                              .weight_decay = options_.weight_decay,
+                              .decoupled = decoupled_,
+                              .step = k,
+                              .ema_decay = ema_decay});
+}
+
+void Adam::update(kernels::AdamWArguments arguments, const StepOptions& options) {
+  arguments.beta1 = options_.beta1, arguments.beta2 = options_.beta2;
+  arguments.eps = options_.eps, arguments.weight_decay = options_.weight_decay;
+  arguments.decoupled = decoupled_;
+  arguments.gradient_scale = options.gradient_scale;
+  arguments.clip = clip_of(arena(), options);
+  arguments.zero_gradient = options.zero_gradient;
   Tensor no_average;
   kernels::adamw(arena().values(), arena().gradients(), m_, v_,
-                 options.ema ? options.ema->values() : no_average,
-                 {.lr = lr,
-                  .beta1 = options_.beta1,
-                  .beta2 = options_.beta2,
-                  .eps = options_.eps,
-                  .weight_decay = options_.weight_decay,
-                  .decoupled = decoupled_,
-                  .step = k,
-                  .gradient_scale = options.gradient_scale,
-                  .ema_decay = options.ema ? options.ema->advance() : 0,
-                  .clip = clip_of(arena(), options),
-                  .zero_gradient = options.zero_gradient});
+                 options.ema ? options.ema->values() : no_average, arguments);
 }
 
 }  // namespace imago::nn

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/adamw.h"
 #include "nn/arena.h"
 #include "nn/optim/ema.h"
 
@@ -15,6 +16,7 @@ struct StepOptions {
   // Above 0: gradients are clipped to this global norm as by clip_grad_norm(), but nobody gets to see the norm: on a
   // GPU it stays there, and the step is queued without waiting for it.
   double max_norm = 0;
+  Tensor squared_norm = {};    // with max_norm: the gradients' sum_squares(), where it is known already
   bool zero_gradient = false;  // gradients are 0 afterwards, as after zero_grad(), in the same pass
   Ema* ema = nullptr;         // an average that is updated along with the parameters
 };
@@ -75,11 +77,17 @@ class Adam : public Optimizer {
   // "exp_avg" and "exp_avg_sq", the moments m and v.
   std::vector<std::pair<std::string, Tensor>> state() const override;
 
+  // What update k (the first is 1) has to know, and an update that finds it in the device's memory: one that does not
+  // differ from step to step, as far as the host knows. The counters of this and of options.ema stay as they are.
+  kernels::AdamWNumbers numbers(int64_t k, double lr, double ema_decay) const;
+  void update_from(const kernels::AdamWUpdate* update_at, const StepOptions& options = {});
+
  protected:
   Adam(ParameterArena& arena, const AdamOptions& options, bool decoupled);
 
  private:
   void update(int64_t k, double lr, const StepOptions& options) override;
+  void update(kernels::AdamWArguments arguments, const StepOptions& options);
   AdamOptions options_;
   bool decoupled_;
   Tensor m_, v_;

@@ -9,12 +9,17 @@
 
 namespace imago::kernels::IMAGO_BACKEND {
 
+// The four normals that four random words make.
+__device__ __forceinline__ Pack<float, 4> normals_of(const Philox4& words) {
+  const NormalPair a = normals_from(words.v[0], words.v[1]), b = normals_from(words.v[2], words.v[3]);
+  return {{a.v[0], a.v[1], b.v[0], b.v[1]}};
+}
+
 // Elements 4 * block .. 4 * block + 3 of the key's sequence, as core/random's fill_normal has them.
 template <typename A>
 __device__ __forceinline__ Pack<A, 4> four_normals(const RandomKey& key, uint64_t block) {
-  const Philox4 words = random_words(key, block);
-  const NormalPair a = normals_from(words.v[0], words.v[1]), b = normals_from(words.v[2], words.v[3]);
-  return {{A(a.v[0]), A(a.v[1]), A(b.v[0]), A(b.v[1])}};
+  const Pack<float, 4> z = normals_of(random_words(key, block));
+  return {{A(z.v[0]), A(z.v[1]), A(z.v[2]), A(z.v[3])}};
 }
 
 // The noise of elements [at, at + N) where it is given, `drawn` where not.
