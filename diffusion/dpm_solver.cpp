@@ -68,12 +68,14 @@ Scheduler::Timetable DPMSolverMultistepScheduler::configured_timetable(int64_t n
     return out;
   }
   out.sigmas = c.use_lu_lambdas ? exponential_sigmas(max, min, n) : configured_sigmas(c, max, min, n);
-  // diffusers rounds some and leaves it to a conversion to integers to cut the others off.
+  // diffusers rounds some and leaves it to a conversion to integers to cut the others off. How far below an integer a
+  // time step lies that is one but for the rounding of logarithms must not matter.
+  constexpr double kRounding = 1e-3;
   const bool rounded =
       (c.use_karras_sigmas || c.use_lu_lambdas) && c.beta_schedule != BetaSchedule::squaredcos_cap_v2;
   for (const double sigma : out.sigmas) {
     const double t = timestep_of(table_, sigma);
-    out.timesteps.push_back(rounded ? std::nearbyint(t) : std::trunc(t));
+    out.timesteps.push_back(rounded ? std::nearbyint(t) : std::trunc(t + kRounding));
   }
   return out;
 }
