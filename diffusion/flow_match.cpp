@@ -20,18 +20,6 @@ void stretch(std::vector<double>& sigmas, double terminal) {
 
 }  // namespace
 
-// Time step t of training has the sigma (t + 1) / N, shifted.
-FlowMatchEulerDiscreteScheduler::FlowMatchEulerDiscreteScheduler(SchedulerConfig c)
-    : Scheduler("FlowMatchEulerDiscreteScheduler", std::move(c), Betas::none) {
-  const double N = static_cast<double>(config().num_train_timesteps);
-  std::vector<float> signal, noise;
-  for (double t = 1; t <= N; ++t) {
-    noise.push_back(static_cast<float>(shifted(t / N, config().use_dynamic_shifting ? 1 : config().shift)));
-    signal.push_back(1 - noise.back());
-  }
-  set_forward_process(signal, noise);
-}
-
 // The least sigma is that of training, shifted already, and all of them are shifted then: so diffusers has it.
 Scheduler::Timetable FlowMatchEulerDiscreteScheduler::timetable(int64_t n, std::optional<double> mu) const {
   const SchedulerConfig& c = config();

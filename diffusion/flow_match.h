@@ -8,8 +8,8 @@ namespace imago::diffusion {
 
 class FlowMatchEulerDiscreteScheduler : public Scheduler {
  public:
-  explicit FlowMatchEulerDiscreteScheduler(
-      SchedulerConfig config = default_config("FlowMatchEulerDiscreteScheduler"));
+  explicit FlowMatchEulerDiscreteScheduler(SchedulerConfig config = default_config("FlowMatchEulerDiscreteScheduler"))
+      : Scheduler("FlowMatchEulerDiscreteScheduler", std::move(config), Betas::none) {}
   bool integer_timesteps() const override { return false; }
 
  private:

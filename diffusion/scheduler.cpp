@@ -36,10 +36,6 @@ Scheduler::Scheduler(const char* class_name, SchedulerConfig config, Betas betas
   alpha_bar_ = diffusion::alphas_cumprod(betas_);
   std::vector<float> signal, noise;
   for (const float a : alpha_bar_) signal.push_back(std::sqrt(a)), noise.push_back(std::sqrt(1 - a));
-  set_forward_process(signal, noise);
-}
-
-void Scheduler::set_forward_process(std::span<const float> signal, std::span<const float> noise) {
   signal_ = table(signal), noise_ = table(noise);
 }
 
@@ -47,18 +43,22 @@ void Scheduler::keep_a_little_signal() {
   if (config_.rescale_betas_zero_snr) alpha_bar_.back() = 0x1p-24f;
 }
 
+void Scheduler::check_trains() const {
+  IMAGO_CHECK(signal_.defined(), class_name(), ": does not train by time steps; EdmDenoiser trains models for EDM");
+}
+
 Tensor Scheduler::add_noise(const Tensor& x0, const Noise& noise, const Tensor& t) const {
-  IMAGO_CHECK(signal_.defined(), class_name(), ": has no time steps of training; see diffusion/edm.h for EDM's");
+  check_trains();
   return kernels::add_noise(x0, noise, t, signal_, noise_);
 }
 
 Tensor Scheduler::get_velocity(const Tensor& x0, const Noise& noise, const Tensor& t) const {
-  IMAGO_CHECK(signal_.defined(), class_name(), ": has no time steps of training; see diffusion/edm.h for EDM's");
+  check_trains();
   return kernels::velocity(x0, noise, t, signal_, noise_);
 }
 
 kernels::NoisyBatch Scheduler::noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t) const {
-  IMAGO_CHECK(signal_.defined(), class_name(), ": has no time steps of training; see diffusion/edm.h for EDM's");
+  check_trains();
   return kernels::noisy_batch(x0, noise, t, signal_, noise_, config_.prediction_type);
 }
 

@@ -103,8 +103,6 @@ class Scheduler {
   // the clipping of x0.
   virtual void plan_step(size_t k, const StepOptions& options, SamplingStep& step) const = 0;
 
-  // x_t = signal[t] x_0 + noise[t] epsilon, for training without betas.
-  void set_forward_process(std::span<const float> signal, std::span<const float> noise);
   // N - 1, N - 2, ..., 0
   void set_every_timestep();
   // The last alpha_bar of a schedule that ends without any signal; else sigma would be infinite there.
@@ -116,6 +114,8 @@ class Scheduler {
   bool custom_timesteps() const { return custom_timesteps_; }
 
  private:
+  void check_trains() const;
+
   const char* class_name_;
   SchedulerConfig config_;
   std::vector<float> betas_, alpha_bar_;

@@ -62,7 +62,6 @@ DPM = {
     **{f"order_{o}_long": ({"solver_order": o}, 16, {}) for o in (2, 3)},
     "heun": ({"solver_type": "heun"}, 6, {}),
     **{f"{s}": ({f"use_{s}": True}, 6, {}) for s in ("karras_sigmas", "exponential_sigmas", "lu_lambdas")},
-    "karras_cosine": ({"use_karras_sigmas": True, "beta_schedule": "squaredcos_cap_v2"}, 6, {}),
     "flow": ({"use_flow_sigmas": True, "prediction_type": "flow_prediction", "flow_shift": 3.0}, 6, {}),
     "sigma_min": ({"final_sigmas_type": "sigma_min"}, 6, {}),
     "euler_at_final": ({"final_sigmas_type": "sigma_min", "euler_at_final": True, "lower_order_final": False}, 6, {}),
