@@ -73,6 +73,8 @@ std::vector<float> make_betas(BetaSchedule schedule, double beta_start, double b
     }
     case BetaSchedule::laplace:
       return from_alpha_bar(steps, laplace_alpha_bar);
+    case BetaSchedule::exp:
+      return from_alpha_bar(steps, [](double t) { return std::exp(-12 * t); });
   }
   fail("make_betas: there is no schedule number ", static_cast<int>(schedule));
 }

@@ -14,10 +14,11 @@ enum class BetaSchedule : uint8_t {
   squaredcos_cap_v2,  // the cosine schedule, Nichol & Dhariwal 2021 (arXiv:2102.09672), equation 17
   sigmoid,            // GeoDiff, Xu et al. 2022 (arXiv:2203.02923)
   laplace,            // Hang & Gu 2024 (arXiv:2407.03297)
+  exp,                // alpha_bar = e^(-12 t), one of diffusers' for Heun's method
 };
 
-// beta_t for t = 0 .. steps - 1. The cosine and Laplace schedules follow from their alpha_bar and
-// ignore both ends.
+// beta_t for t = 0 .. steps - 1. The cosine, Laplace and exponential schedules follow from their
+// alpha_bar and ignore both ends.
 std::vector<float> make_betas(BetaSchedule schedule, double beta_start, double beta_end,
                               int64_t steps);
 

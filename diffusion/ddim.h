@@ -7,13 +7,10 @@ namespace imago::diffusion {
 
 class DDIMScheduler : public Scheduler {
  public:
-  explicit DDIMScheduler(SchedulerConfig config = {}) : Scheduler(std::move(config)) {}
-  const char* class_name() const override { return "DDIMScheduler"; }
-  bool draws_noise(int64_t, double eta) const override { return eta > 0; }
+  explicit DDIMScheduler(SchedulerConfig config = {});
 
  private:
-  void set_coefficients(int64_t t, const StepOptions& options,
-                        kernels::DenoiseCoefficients& c) const override;
+  void plan_step(size_t k, const StepOptions& options, SamplingStep& step) const override;
 };
 
 }  // namespace imago::diffusion

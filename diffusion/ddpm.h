@@ -7,14 +7,10 @@ namespace imago::diffusion {
 
 class DDPMScheduler : public Scheduler {
  public:
-  explicit DDPMScheduler(SchedulerConfig config = {}) : Scheduler(std::move(config)) {}
-  const char* class_name() const override { return "DDPMScheduler"; }
-  // Everywhere but at t = 0.
-  bool draws_noise(int64_t t, double) const override { return t > 0; }
+  explicit DDPMScheduler(SchedulerConfig config = {});
 
  private:
-  void set_coefficients(int64_t t, const StepOptions& options,
-                        kernels::DenoiseCoefficients& c) const override;
+  void plan_step(size_t k, const StepOptions& options, SamplingStep& step) const override;
 };
 
 }  // namespace imago::diffusion

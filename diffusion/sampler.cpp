@@ -1,7 +1,7 @@
 #include "diffusion/sampler.h"
 
 #include "autograd/no_grad.h"
-#include "core/random.h"
+#include "diffusion/trajectory.h"
 
 namespace imago::diffusion {
 
@@ -10,30 +10,21 @@ Tensor sample(const Model& model, Scheduler& scheduler, const Shape& shape,
   IMAGO_CHECK(shape.rank() >= 2, "sample: shape must be (N, ..., C), got ", shape);
   const NoGrad no_grad;
   if (options.timesteps.empty())
-    scheduler.set_timesteps(options.steps);
+    scheduler.set_timesteps(options.steps, options.mu);
   else
     scheduler.set_custom_timesteps(options.timesteps);
 
-  const uint64_t first = options.first_image * static_cast<uint64_t>(shape.without(0).numel());
-  RandomKey key{.seed = options.seed, .stream = kSampleStream, .step = 0};
-  Tensor x(shape);
-  fill_normal(x, key, 1, first);
-  const std::vector<int64_t> timesteps(scheduler.timesteps().begin(), scheduler.timesteps().end());
-  for (const int64_t t : timesteps) {
-    ++key.step;
-    const Tensor output = model(x, Tensor::full({shape[0]}, static_cast<double>(t), DType::i64));
-    auto [next, x0] = scheduler.step(
-        output, t, x,
-        {.noise = Noise(key, first), .eta = options.eta, .want_x0 = progress != nullptr});
-    x = std::move(next);
+  SamplingNoise noise({options.seed, options.first_image, options.torch_seed}, shape);
+  Trajectory way(scheduler, noise.start(Trajectory::start_of(scheduler)), {.eta = options.eta});
+  while (!way.done()) {
+    const double t = way.t();
+    const uint32_t step = static_cast<uint32_t>(way.next()) + 1;
+    const Tensor output = model(way.x(), way.timesteps());
+    const Tensor x0 = way.advance(output, way.draws_noise() ? noise.step(step) : Noise(), progress != nullptr);
     if (progress)
-      progress({.step = key.step,
-                .total = static_cast<int64_t>(timesteps.size()),
-                .t = t,
-                .x = x,
-                .x0 = x0});
+      progress({.step = step, .total = static_cast<int64_t>(way.size()), .t = t, .x = way.x(), .x0 = x0});
   }
-  return x;
+  return way.x();
 }
 
 }  // namespace imago::diffusion

@@ -3,28 +3,33 @@
 
 #include <functional>
 
+#include "diffusion/sampling_noise.h"
 #include "diffusion/scheduler.h"
 
 namespace imago::diffusion {
 
-// From x_t (N, H, W, C) and time steps t (N), i64, all the same, to the model's output.
+// From x_t (N, H, W, C) and time steps t (N), all the same, to the model's output. t is i64, or f32 where
+// the scheduler's time steps need not be integers.
 using Model = std::function<Tensor(const Tensor& x_t, const Tensor& t)>;
 
 // Told after each step.
 struct SampleProgress {
   int64_t step, total;  // this step, from 1, of how many
-  int64_t t;            // its time step
-  const Tensor& x;      // the image behind it
+  double t;             // its time step
+  const Tensor& x;      // the image behind it, as the model sees it
   const Tensor& x0;     // the clean image that the model had in mind
 };
 using SampleCallback = std::function<void(const SampleProgress&)>;
 
 struct SampleOptions {
   int64_t steps = 50;
-  std::vector<int64_t> timesteps = {};  // these instead of `steps` of them, unless empty
-  double eta = 0;                       // DDIM: how much noise is drawn again, 0 to 1
+  std::vector<double> timesteps = {};  // these instead of `steps` of them, unless empty
+  std::optional<double> mu = {};       // flow matching with use_dynamic_shifting: how far
+  double eta = 0;                      // DDIM: how much noise is drawn again, 0 to 1
   uint64_t seed = 0;
   uint64_t first_image = 0;  // images of one seed are numbered: parts of a batch equal the batch
+  // Draw what a diffusers pipeline draws with torch.Generator().manual_seed(torch_seed), in place of `seed`.
+  std::optional<uint64_t> torch_seed = {};
 };
 
 // Images of the given shape (N, H, W, C), about in [-1, 1]. The same seed gives the same noise on

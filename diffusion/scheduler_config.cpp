@@ -1,152 +1,98 @@
 #include "diffusion/scheduler_config.h"
 
-#include <nlohmann/json.hpp>
-
 #include "core/check.h"
-#include "nn/diffusers_version.h"
 
 namespace imago::diffusion {
 namespace {
 
-using Json = nlohmann::json;
+using Config = SchedulerConfig;
 
-template <typename E>
-struct Name {
-  E value;
-  const char* name;
-};
-
-constexpr Name<BetaSchedule> kBetaSchedules[] = {
-    {BetaSchedule::linear, "linear"},
-    {BetaSchedule::scaled_linear, "scaled_linear"},
-    {BetaSchedule::squaredcos_cap_v2, "squaredcos_cap_v2"},
-    {BetaSchedule::sigmoid, "sigmoid"},
-    {BetaSchedule::laplace, "laplace"}};
-constexpr Name<PredictionType> kPredictionTypes[] = {
-    {PredictionType::epsilon, "epsilon"},
-    {PredictionType::sample, "sample"},
-    {PredictionType::v_prediction, "v_prediction"}};
-constexpr Name<TimestepSpacing> kTimestepSpacings[] = {{TimestepSpacing::leading, "leading"},
-                                                       {TimestepSpacing::trailing, "trailing"},
-                                                       {TimestepSpacing::linspace, "linspace"}};
-constexpr Name<VarianceType> kVarianceTypes[] = {{VarianceType::fixed_small, "fixed_small"},
-                                                 {VarianceType::fixed_small_log, "fixed_small_log"},
-                                                 {VarianceType::fixed_large, "fixed_large"},
-                                                 {VarianceType::learned, "learned"},
-                                                 {VarianceType::learned_range, "learned_range"}};
-
-template <typename E, size_t n>
-const char* find_name(const Name<E> (&names)[n], E value) {
-  for (const Name<E>& each : names)
-    if (each.value == value) return each.name;
-  return "?";
+void check_numbers(const Config& c) {
+  IMAGO_CHECK(c.num_train_timesteps >= 1, "scheduler: num_train_timesteps must be at least 1, got ",
+              c.num_train_timesteps);
+  IMAGO_CHECK(c.trained_betas.empty() || static_cast<int64_t>(c.trained_betas.size()) == c.num_train_timesteps,
+              "scheduler: trained_betas must have num_train_timesteps = ", c.num_train_timesteps, " entries, got ",
+              c.trained_betas.size());
+  for (const double beta : c.trained_betas)
+    IMAGO_CHECK(0 < beta && beta < 1, "scheduler: trained_betas must be in (0, 1), got ", beta);
+  IMAGO_CHECK(c.clip_sample_range > 0, "scheduler: clip_sample_range must be positive, got ", c.clip_sample_range);
+  IMAGO_CHECK(c.dynamic_thresholding_ratio >= 0 && c.dynamic_thresholding_ratio <= 1,
+              "scheduler: dynamic_thresholding_ratio must be in [0, 1], got ", c.dynamic_thresholding_ratio);
+  IMAGO_CHECK(c.steps_offset >= 0, "scheduler: steps_offset must not be negative, got ", c.steps_offset);
+  for (const auto& [name, value] : {std::pair("rho", c.rho), std::pair("sigma_data", c.sigma_data),
+                                    std::pair("shift", c.shift), std::pair("flow_shift", c.flow_shift),
+                                    std::pair("sigma_min", c.sigma_min.value_or(1))})
+    IMAGO_CHECK(value > 0, "scheduler: ", name, " must be positive, got ", value);
+  IMAGO_CHECK(!c.sigma_min || !c.sigma_max || *c.sigma_min < *c.sigma_max,
+              "scheduler: sigma_max must be above sigma_min, ", c.sigma_min.value_or(0), ", got ",
+              c.sigma_max.value_or(0));
+  IMAGO_CHECK(!c.shift_terminal || (0 <= *c.shift_terminal && *c.shift_terminal < 1),
+              "scheduler: shift_terminal must be in [0, 1), got ", c.shift_terminal.value_or(0));
 }
 
-template <typename E, size_t n>
-E find_value(const Name<E> (&names)[n], const char* option, std::string_view name) {
-  std::string known;
-  for (const Name<E>& each : names) {
-    if (name == each.name) return each.value;
-    known += (known.empty() ? "" : ", ") + std::string(each.name);
-  }
-  fail("scheduler: ", option, " must be one of ", known, ", got ", name);
-}
-
-// Overwrites `value` with the JSON's, if it has any.
-template <typename T>
-void read(const Json& json, const char* key, T& value) {
-  const auto found = json.find(key);
-  if (found == json.end()) return;
-  try {
-    value = found->get<T>();
-  } catch (const Json::exception&) {
-    fail("scheduler_config.json: ", key, " has the wrong type, got ", found->dump());
+// Each of them says all about sigma.
+void check_sigmas(const Config& c) {
+  const char* first = nullptr;
+  for (const auto& [name, used] :
+       {std::pair("use_karras_sigmas", c.use_karras_sigmas), std::pair("use_exponential_sigmas", c.use_exponential_sigmas),
+        std::pair("use_beta_sigmas", c.use_beta_sigmas), std::pair("use_lu_lambdas", c.use_lu_lambdas),
+        std::pair("use_flow_sigmas", c.use_flow_sigmas)}) {
+    IMAGO_CHECK(!used || !first, "scheduler: ", first ? first : "", " and ", name, " exclude each other");
+    if (used) first = name;
   }
 }
 
-template <typename E>
-void read(const Json& json, const char* key, E& value, E (*parse)(std::string_view)) {
-  std::string name;
-  read(json, key, name);
-  if (!name.empty()) value = parse(name);
+void check_solver(const std::string& name, const Config& c) {
+  IMAGO_CHECK(1 <= c.solver_order && c.solver_order <= 3, "scheduler: solver_order must be 1, 2 or 3, got ",
+              c.solver_order);
+  const bool plus_plus =
+      c.algorithm_type == AlgorithmType::dpmsolver_pp || c.algorithm_type == AlgorithmType::sde_dpmsolver_pp;
+  IMAGO_CHECK(plus_plus || !name.starts_with("EDM"), "scheduler: algorithm_type of a ", name,
+              " must be dpmsolver++ or sde-dpmsolver++");
+  IMAGO_CHECK(plus_plus || c.final_sigmas_type != FinalSigma::zero,
+              "scheduler: final_sigmas_type must be sigma_min unless algorithm_type is dpmsolver++ or sde-dpmsolver++, "
+              "got zero");
+  IMAGO_CHECK(c.algorithm_type != AlgorithmType::sde_dpmsolver || c.solver_order < 3,
+              "scheduler: solver_order must be 1 or 2 where algorithm_type is sde-dpmsolver, got 3");
 }
 
-bool is_ddim(const std::string& class_name) { return class_name == "DDIMScheduler"; }
+// What the model may predict, by class.
+void check_prediction(const std::string& name, const Config& c) {
+  const PredictionType p = c.prediction_type;
+  const bool edm = name.starts_with("EDM");
+  IMAGO_CHECK(p != PredictionType::sample || !(edm || name == "PNDMScheduler"), "scheduler: prediction_type of a ", name,
+              " must be epsilon or v_prediction, got sample");
+  const bool flows = name == "FlowMatchEulerDiscreteScheduler" || c.use_flow_sigmas;
+  IMAGO_CHECK(p != PredictionType::flow_prediction || flows,
+              "scheduler: prediction_type flow_prediction needs use_flow_sigmas of a DPMSolverMultistepScheduler");
+}
 
 }  // namespace
 
-const char* name_of(BetaSchedule value) { return find_name(kBetaSchedules, value); }
-const char* name_of(PredictionType value) { return find_name(kPredictionTypes, value); }
-const char* name_of(TimestepSpacing value) { return find_name(kTimestepSpacings, value); }
-const char* name_of(VarianceType value) { return find_name(kVarianceTypes, value); }
-
-BetaSchedule beta_schedule(std::string_view name) {
-  return find_value(kBetaSchedules, "beta_schedule",
-                    name == "quad" || name == "quadratic" ? "scaled_linear" : name);
-}
-PredictionType prediction_type(std::string_view name) {
-  return find_value(kPredictionTypes, "prediction_type", name);
-}
-TimestepSpacing timestep_spacing(std::string_view name) {
-  return find_value(kTimestepSpacings, "timestep_spacing", name);
-}
-VarianceType variance_type(std::string_view name) {
-  return find_value(kVarianceTypes, "variance_type", name);
+SchedulerConfig default_config(std::string_view class_name) {
+  Config c;
+  if (class_name.starts_with("DDPM") || class_name.starts_with("DDIM")) return c;
+  c.clip_sample = false;
+  c.variance_type = VarianceType::none;
+  if (class_name.starts_with("PNDM")) {
+    c.set_alpha_to_one = false;
+    return c;
+  }
+  c.timestep_spacing = TimestepSpacing::linspace;
+  if (class_name.starts_with("Heun")) c.beta_start = 0.00085, c.beta_end = 0.012;
+  if (class_name.starts_with("EDM")) c.sigma_min = 0.002, c.sigma_max = 80;
+  if (class_name.starts_with("FlowMatch")) c.prediction_type = PredictionType::flow_prediction;
+  return c;
 }
 
-NamedSchedulerConfig parse_scheduler_config(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  IMAGO_CHECK(json.is_object(), "scheduler_config.json: the text is not a JSON object");
-  NamedSchedulerConfig out{.class_name = "DDPMScheduler", .config = {}};
-  SchedulerConfig& c = out.config;
-  read(json, "_class_name", out.class_name);
-  read(json, "num_train_timesteps", c.num_train_timesteps);
-  read(json, "beta_start", c.beta_start);
-  read(json, "beta_end", c.beta_end);
-  read(json, "beta_schedule", c.beta_schedule, beta_schedule);
-  if (json.contains("trained_betas") && !json["trained_betas"].is_null())
-    read(json, "trained_betas", c.trained_betas);
-  read(json, "prediction_type", c.prediction_type, prediction_type);
-  read(json, "clip_sample", c.clip_sample);
-  read(json, "clip_sample_range", c.clip_sample_range);
-  read(json, "thresholding", c.thresholding);
-  read(json, "dynamic_thresholding_ratio", c.dynamic_thresholding_ratio);
-  read(json, "sample_max_value", c.sample_max_value);
-  read(json, "timestep_spacing", c.timestep_spacing, timestep_spacing);
-  read(json, "steps_offset", c.steps_offset);
-  read(json, "rescale_betas_zero_snr", c.rescale_betas_zero_snr);
-  if (is_ddim(out.class_name))
-    read(json, "set_alpha_to_one", c.set_alpha_to_one);
-  else
-    read(json, "variance_type", c.variance_type, variance_type);
-  return out;
-}
-
-std::string to_json(const NamedSchedulerConfig& named) {
-  const SchedulerConfig& c = named.config;
-  Json json = {
-      {"_class_name", named.class_name},
-      {"_diffusers_version", kDiffusersVersion},
-      {"num_train_timesteps", c.num_train_timesteps},
-      {"beta_start", c.beta_start},
-      {"beta_end", c.beta_end},
-      {"beta_schedule", name_of(c.beta_schedule)},
-      {"trained_betas", c.trained_betas.empty() ? Json() : Json(c.trained_betas)},
-      {"prediction_type", name_of(c.prediction_type)},
-      {"clip_sample", c.clip_sample},
-      {"clip_sample_range", c.clip_sample_range},
-      {"thresholding", c.thresholding},
-      {"dynamic_thresholding_ratio", c.dynamic_thresholding_ratio},
-      {"sample_max_value", c.sample_max_value},
-      {"timestep_spacing", name_of(c.timestep_spacing)},
-      {"steps_offset", c.steps_offset},
-      {"rescale_betas_zero_snr", c.rescale_betas_zero_snr},
-  };
-  if (is_ddim(named.class_name))
-    json["set_alpha_to_one"] = c.set_alpha_to_one;
-  else
-    json["variance_type"] = name_of(c.variance_type);
-  return json.dump(2) + "\n";
+void check(const NamedSchedulerConfig& named) {
+  const auto& [name, c] = named;
+  check_numbers(c);
+  check_sigmas(c);
+  check_prediction(name, c);
+  if (name.find("DPMSolver") != name.npos) check_solver(name, c);
+  IMAGO_CHECK(name != "DDPMScheduler" || c.variance_type != VarianceType::none,
+              "scheduler: variance_type must not be null for a DDPMScheduler");
 }
 
 }  // namespace imago::diffusion

@@ -48,7 +48,7 @@ Tensor SimpleScheduler::sample(const std::function<Tensor(const Tensor& x)>& mod
     const Tensor prediction = model(x);
     x = kernels::denoise_step(x, prediction, {.x_x0 = mix, .x_x = 1 - mix}).x;
     if (progress)
-      progress({.step = i + 1, .total = options.steps, .t = i, .x = x, .x0 = prediction});
+      progress({.step = i + 1, .total = options.steps, .t = static_cast<double>(i), .x = x, .x0 = prediction});
   }
   return x;
 }

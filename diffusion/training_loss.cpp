@@ -21,6 +21,8 @@ double weight_of(double alpha_bar, PredictionType prediction, LossWeighting weig
       return clamped;
     case PredictionType::v_prediction:
       return clamped / (snr + 1);
+    case PredictionType::flow_prediction:
+      break;
   }
   return 1;
 }

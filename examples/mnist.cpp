@@ -65,7 +65,9 @@ void add_flags(CLI::App& app, Flags& f) {
   ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule,
                   "linear, scaled_linear, squaredcos_cap_v2, sigmoid or laplace");
   ddpm.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction");
-  ddpm.add_option("--sampler", f.sampler, "ddpm or ddim")->check(CLI::IsMember({"ddim", "ddpm"}));
+  ddpm.add_option("--sampler", f.sampler,
+                  fmt::format("{}", fmt::join(diffusion::sampler_names(), ", ")))
+      ->check(CLI::IsMember(diffusion::sampler_names()));
   ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")
       ->check(program::positive);
 }
@@ -99,11 +101,13 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
       .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
       .prediction_type = diffusion::prediction_type(f.prediction_type)};
   const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
-  diffusion::SchedulerConfig sampling = schedule;
+  const std::string sampler(diffusion::scheduler_class(f.sampler));
+  diffusion::SchedulerConfig sampling =
+      diffusion::parse_scheduler_config(diffusion::to_json(*forward), sampler).config;
+  sampling.skip_prk_steps = true;  // pndm: its first steps would take four calls of the model each
   // Start at the last time step: pure noise is what the model knows from there, and nowhere else.
   sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
-  const auto reverse =
-      diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
+  const auto reverse = diffusion::make_scheduler(sampler, sampling);
   const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
 
   const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
@@ -127,7 +131,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   };
   // Some digits on their way: x_t above the x_0 predicted from it.
   recipe.draw_final = [&](const fs::path& folder) {
-    program::Strip strip(4, f.ddpm_num_inference_steps, 12);
+    reverse->set_timesteps(f.ddpm_num_inference_steps);
+    program::Strip strip(4, static_cast<int64_t>(reverse->timesteps().size()), 12);
     draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
     strip.write(folder / "denoising.png", data::PixelRange::symmetric);
   };

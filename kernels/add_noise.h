@@ -14,7 +14,7 @@ struct AddNoise {
   const float *alpha, *sigma;  // (T) each
   void *x_t, *target;          // (N, E); null where not wanted
   int64_t N, E;
-  PredictionType prediction;  // what target is: epsilon or v_prediction
+  PredictionType prediction;  // what target is
   DType t_dtype, dtype;
 };
 
@@ -23,7 +23,8 @@ struct NoisyBatch {
 };
 
 // x_t[n] = alpha[t[n]] x0[n] + sigma[t[n]] noise[n], and the target of a model that predicts
-//   epsilon: noise;  sample: x0;  v_prediction: alpha[t[n]] noise[n] - sigma[t[n]] x0[n]
+//   epsilon: noise;  sample: x0;  v_prediction: alpha[t[n]] noise[n] - sigma[t[n]] x0[n];
+//   flow_prediction: noise - x0
 // x0 is (N, ...), floating point; t is (N), i32 or i64, below T; alpha and sigma are (T), f32:
 // sqrt(alpha_bar) and sqrt(1 - alpha_bar) in the paper's words. Without t, T is N and image n has entry n of both.
 NoisyBatch noisy_batch(const Tensor& x0, const Noise& noise, const Tensor& t, const Tensor& alpha,

@@ -31,9 +31,9 @@ enum class UnaryOp : uint8_t { silu, gelu, relu, sigmoid, tanh, mish, exp, sqrt 
 enum class BinaryOp : uint8_t { add, sub, mul, div };
 enum class Activation : uint8_t { none, silu };
 
-// What a diffusion model predicts: the noise (Ho et al. 2020), the clean image, or v = alpha noise - sigma x0 (Salimans
-// & Ho 2022, arXiv:2202.00512).
-enum class PredictionType : uint8_t { epsilon, sample, v_prediction };
+// What a diffusion model predicts: the noise (Ho et al. 2020), the clean image, v = alpha noise - sigma x0 (Salimans &
+// Ho 2022, arXiv:2202.00512), or the direction of flow matching, noise - x0 (Lipman et al. 2022, arXiv:2210.02747).
+enum class PredictionType : uint8_t { epsilon, sample, v_prediction, flow_prediction };
 
 struct GroupNormOptions {
   int64_t groups = 32;

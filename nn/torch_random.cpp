@@ -30,9 +30,22 @@ void TorchRandom::fill_uniform(Tensor& out, float low, float high) {
 }
 
 // The first word is the upper half.
+uint64_t TorchRandom::two_words() {
+  const uint64_t high = engine_();
+  return high << 32 | engine_();
+}
+
 double TorchRandom::uniform_53_bits() {
-  const uint64_t high = engine_(), bits = high << 32 | engine_();
-  return static_cast<double>(bits & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
+  return static_cast<double>(two_words() & ((uint64_t{1} << 53) - 1)) * 0x1p-53;
+}
+
+void TorchRandom::fill_integers(Tensor& out, int64_t low, int64_t high) {
+  IMAGO_CHECK(low < high, "TorchRandom: high must be above low, ", low, ", got ", high);
+  out.bump_version();
+  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
+  constexpr uint64_t kNarrow = uint64_t{1} << 28;  // from here on a number takes two words
+  for (int64_t& value : out.span<int64_t>())
+    value = low + static_cast<int64_t>((range < kNarrow ? engine_() : two_words()) % range);
 }
 
 double TorchRandom::scalar_normal() {

@@ -15,11 +15,14 @@ class TorchRandom {
 
   // Tensor.uniform_(low, high) of an f32 tensor, bit for bit.
   void fill_uniform(Tensor& out, float low, float high);
-  // torch.randn of an f32 tensor, up to the rounding of log, sin and cos.
+  // torch.randn of an f32 tensor, up to the rounding of log, sin and cos, which differs among torch's own builds.
   void fill_normal(Tensor& out);
+  // torch.randint(low, high) of an i64 tensor.
+  void fill_integers(Tensor& out, int64_t low, int64_t high);
 
  private:
   float uniform();
+  uint64_t two_words();
   double uniform_53_bits();
   double scalar_normal();
 

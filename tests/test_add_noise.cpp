@@ -102,6 +102,8 @@ TEST_CASE("noisy_batch has the target of each prediction type", "[add_noise]") {
   CHECK(difference(target(PredictionType::sample), x0) == 0);
   CHECK(difference(target(PredictionType::v_prediction),
                    kernels::velocity(x0, z, t, alphas(), sigmas())) == 0);
+  const Tensor ones = Tensor::full({3}, 1);
+  CHECK(difference(target(PredictionType::flow_prediction), kernels::velocity(x0, z, t, ones, ones)) == 0);
 }
 
 TEST_CASE("a batch that is noised in parts equals the batch", "[add_noise]") {

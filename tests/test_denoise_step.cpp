@@ -121,6 +121,43 @@ TEST_CASE("denoise_step agrees with double in every type, whatever the alignment
       }
 }
 
+TEST_CASE("denoise_step remembers", "[denoise_step][agreement]") {
+  DenoiseCoefficients c = kPlain;
+  c.x_memory[0] = 0.5, c.x_memory[2] = -0.25;
+  c.keep = 2, c.keep_x0 = 0.7, c.keep_x = -0.2, c.keep_model = 0.4, c.keep_memory[1] = 0.3, c.keep_memory[2] = 0.6;
+  CHECK(kernels::memories_of(c) == 3);
+  CHECK(kernels::memories_of(kPlain) == 0);
+  std::vector<DType> types = device_types();
+  types.push_back(DType::f64);
+  for (const Shape& shape : kShapes)
+    for (const DType dtype : types) {
+      CAPTURE(shape, dtype);
+      const Tensor x = randn(shape, dtype, 1), m = randn(shape, dtype, 2), z = randn(shape, dtype, 3);
+      Tensor memory = randn(shape.inserted(0, 4), dtype, 4);
+      const std::vector<double> before = memory.to_vector<double>();
+      const DenoiseResult y = kernels::denoise_step(x, m, c, {.noise = z, .want_x0 = true, .memory = memory});
+      const DenoiseResult plain = reference(x, m, z, c);
+      const Tensor x64 = x.to(DType::f64), m64 = m.to(DType::f64);
+      const size_t n = static_cast<size_t>(x.numel());
+      Tensor expected = plain.x.clone(), after = Tensor::from<double>(before, memory.shape());
+      for (size_t i = 0; i < n; ++i) {
+        expected.data<double>()[i] += 0.5 * before[i] - 0.25 * before[2 * n + i];
+        after.data<double>()[2 * n + i] = 0.7 * plain.x0.data<double>()[i] - 0.2 * x64.data<double>()[i] +
+                                          0.4 * m64.data<double>()[i] + 0.3 * before[n + i] + 0.6 * before[2 * n + i];
+      }
+      CHECK(difference(y.x, expected) < tolerance(dtype));
+      CHECK(difference(memory, after) < tolerance(dtype));
+    }
+}
+
+TEST_CASE("denoise_step passes over what the model says about the variance if told so", "[denoise_step]") {
+  const Tensor x = randn({2, 3, 5, 3}, DType::f32, 1), z = randn({2, 3, 5, 3}, DType::f32, 3),
+               m = randn({2, 3, 5, 6}, DType::f32, 2);
+  DenoiseCoefficients c = kPlain;
+  c.scale = NoiseScale::ignored;
+  CHECK(difference(kernels::denoise_step(x, m, c, {.noise = z}).x, reference(x, m, z, c).x) < tolerance(DType::f32));
+}
+
 TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
   const Tensor x = randn({2, 4, 4, 3});
   CHECK_THROWS_WITH(kernels::denoise_step(randn({3}), randn({3}), kPlain),
@@ -133,4 +170,10 @@ TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
                     "denoise_step: noise must be (2, 4, 4, 3) f64, got (2) f64");
   CHECK_THROWS_WITH(kernels::denoise_step(x, x, kPlain, {.limit = randn({2})}),
                     "denoise_step: limit must be (2) f32, got (2) f64");
+  DenoiseCoefficients c = kPlain;
+  c.keep = 1;
+  CHECK_THROWS_WITH(kernels::denoise_step(x, x, c, {.memory = randn({1, 2, 4, 4, 3})}),
+                    "denoise_step: memory must be (2, 2, 4, 4, 3) f64, got (1, 2, 4, 4, 3) f64");
+  c.keep = 4;
+  CHECK_THROWS_WITH(kernels::denoise_step(x, x, c), "denoise_step: keep must be below 4, got 4");
 }

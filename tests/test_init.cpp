@@ -58,7 +58,7 @@ TEST_CASE("initial parameters depend on the seed and on the place in the model",
 
 TEST_CASE("TorchRandom draws what PyTorch draws", "[init][golden]") {
   const Golden golden("torch_random");
-  for (const uint64_t seed : {0, 7, 1234}) {
+  for (const uint64_t seed : {uint64_t{0}, uint64_t{7}, uint64_t{1234}, (uint64_t{1} << 40) + 3}) {
     CAPTURE(seed);
     const std::string prefix = std::to_string(seed);
     const Tensor expected = golden.load("uniform." + prefix);
@@ -71,5 +71,30 @@ TEST_CASE("TorchRandom draws what PyTorch draws", "[init][golden]") {
       nn::TorchRandom(seed).fill_normal(normal);
       CHECK(largest_gap(normal, golden.load("normal." + prefix + "." + std::to_string(n))) < 1e-6);
     }
+    const std::pair<int64_t, int64_t> ranges[] = {
+        {0, 10}, {-5, 1000}, {0, (1 << 28) - 1}, {0, 1 << 28}, {-(int64_t{1} << 40), int64_t{1} << 41}};
+    for (size_t i = 0; i < 5; ++i) {
+      const Tensor drawn = golden.load("integers." + prefix + "." + std::to_string(i));
+      Tensor integers = Tensor::empty_like(drawn);
+      nn::TorchRandom(seed).fill_integers(integers, ranges[i].first, ranges[i].second);
+      CHECK(integers.to_vector<int64_t>() == drawn.to_vector<int64_t>());
+    }
   }
+}
+
+TEST_CASE("TorchRandom goes on as PyTorch does from one draw to the next", "[init][golden]") {
+  const Golden golden("torch_random");
+  nn::TorchRandom random(11);
+  const auto next_is = [&](const std::string& name) {
+    const Tensor expected = golden.load("sequence." + name);
+    Tensor normal = Tensor::empty_like(expected);
+    random.fill_normal(normal);
+    CHECK(largest_gap(normal, expected) < 1e-6);
+  };
+  for (const char* draw : {"0", "1", "2", "3", "4"}) next_is(draw);
+  Tensor integers({5}, DType::i64);
+  random.fill_integers(integers, 0, 1000);
+  CHECK(integers.to_vector<int64_t>() == golden.load("sequence.integers").to_vector<int64_t>());
+  next_is("last");
+  CHECK_THROWS_WITH(random.fill_integers(integers, 3, 3), "TorchRandom: high must be above low, 3, got 3");
 }

@@ -63,6 +63,12 @@ for file in final.png predictions.png loss.svg model/model.safetensors; do
   check "a corrupt run leaves $file" test -s "c/$file"
 done
 
+for sampler in ddim dpmsolver++ euler euler_a heun pndm; do
+  ddpm --output-dir "sampler-$sampler" --max-train-steps 1 --sampler "$sampler" >/dev/null 2>&1 </dev/null
+  check "the sampler $sampler draws" test -s "sampler-$sampler/denoising.png"
+done
+expect 2 "--sampler" $small --output-dir never --sampler magic
+
 # ---- resuming gives the same bytes ----
 cp -r a b && rm -r b/checkpoint-000006 b/final.png b/model
 ddpm --output-dir b --checkpointing-steps 3 --save-images-steps 2 --resume-from-checkpoint latest >/dev/null 2>b.log </dev/null

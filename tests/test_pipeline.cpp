@@ -4,11 +4,11 @@
 
 #include "autograd/no_grad.h"
 #include "data/atomic_file.h"
+#include "data/pixels.h"
 #include "data/safetensors.h"
 #include "diffusion/pipeline.h"
-#include "diffusion/scheduler.h"
+#include "diffusion/sampler.h"
 #include "nn/state_dict.h"
-#include "nn/torch_random.h"
 #include "tests/golden.h"
 #include "tests/temporary_folder.h"
 
@@ -34,6 +34,13 @@ nn::UNet2D small_unet(const nn::Init& init) {
 }
 
 nn::UNet2D small_unet(uint64_t seed) { return small_unet(nn::Init::random(seed)); }
+
+// Weights of PyTorch's seed 0, noise of another.
+Tensor torch_sample(diffusion::Scheduler& scheduler, int64_t n, const diffusion::SampleOptions& options) {
+  const nn::UNet2D unet = small_unet(nn::Init::torch(0));
+  const auto model = [&](const Tensor& x, const Tensor& t) { return unet(x, t).value(); };
+  return diffusion::sample(model, scheduler, {n, 8, 8, 3}, options);
+}
 
 double output_gap(const nn::UNet2D& a, const nn::UNet2D& b) {
   const NoGrad no_grad;
@@ -129,28 +136,39 @@ TEST_CASE("sampling from PyTorch's seeds gives the image of diffusers' own test"
           "[pipeline][golden]") {
   const double expected[] = {0.0, 0.9996672, 0.00329116, 1.0, 0.9995991,
                              1.0, 0.0060907, 0.00115037, 0.0};
-  const nn::UNet2D unet = small_unet(nn::Init::torch(0));
-  nn::TorchRandom generator(0);
-  const auto noise = [&] {
-    Tensor z({1, 3, 8, 8});
-    generator.fill_normal(z);
-    return nn::oihw_to_ohwi(z);  // (N, H, W, C)
-  };
-  const NoGrad no_grad;
   const auto scheduler = diffusion::make_scheduler("DDPMScheduler");
-  scheduler->set_timesteps(2);
-  Tensor x = noise();
-  for (const int64_t t : scheduler->timesteps()) {
-    const Tensor model = unet(x, Tensor::from<int64_t>({t}, {1})).value();
-    const bool draws = scheduler->draws_noise(t, /*eta=*/0);
-    x = scheduler->step(model, t, x, {.noise = draws ? noise() : diffusion::Noise()}).x;
-  }
+  const Tensor x = torch_sample(*scheduler, 1, {.steps = 2, .torch_seed = 0});
   const std::vector<float> values = x.to_vector<float>();
   for (size_t i = 0; i < 9; ++i) {
     const size_t row = 5 + i / 3, column = 5 + i % 3;
     const double pixel = std::clamp(values[(row * 8 + column) * 3 + 2] / 2 + 0.5, 0.0, 1.0);
     CHECK(pixel == Approx(expected[i]).margin(2e-6));
   }
+}
+
+TEST_CASE("sampling from PyTorch's seeds gives the images of Python's pipelines", "[pipeline][golden]") {
+  const Golden golden("pipelines");
+  const auto check = [&](const std::string& name, const char* scheduler_class, double eta) {
+    CAPTURE(name);
+    const auto scheduler = diffusion::make_scheduler(scheduler_class);
+    const Tensor x = torch_sample(*scheduler, 3, {.steps = 6, .eta = eta, .torch_seed = 7});
+    const std::vector<int64_t> pixels = data::to_bytes(x, data::PixelRange::symmetric).to_vector<int64_t>(),
+                               expected = golden.load(name + "/uint8").to_vector<int64_t>();
+    REQUIRE(pixels.size() == expected.size());
+    size_t off = 0;
+    for (size_t i = 0; i < pixels.size(); ++i) {
+      CHECK(std::abs(pixels[i] - expected[i]) <= 1);
+      off += pixels[i] != expected[i];
+    }
+    CHECK(off <= 1);  // of 576: where a value lies half way between two
+    const std::vector<double> values = x.to_vector<double>(), image = golden.load(name + "/image").to_vector<double>();
+    for (size_t i = 0; i < values.size(); ++i)
+      CHECK(std::clamp(values[i] / 2 + 0.5, 0.0, 1.0) == Approx(image[i]).margin(2e-5));
+  };
+  for (const char* name : {"DDPMScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "EulerDiscreteScheduler",
+                           "EulerAncestralDiscreteScheduler"})
+    check(name, name, 0);
+  check("DDIMScheduler/eta", "DDIMScheduler", 1);
 }
 
 TEST_CASE("a folder that is no pipeline of a UNet2D says why", "[pipeline][errors]") {

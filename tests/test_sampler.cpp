@@ -5,8 +5,10 @@
 #include "diffusion/ddpm.h"
 #include "diffusion/sampler.h"
 #include "diffusion/simple_scheduler.h"
+#include "diffusion/trajectory.h"
 #include "diffusion/training_loss.h"
 #include "nn/training.h"
+#include "kernels/scale.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -81,19 +83,17 @@ TEST_CASE("sampling draws its noise as the scheduler wants it", "[sampler]") {
   scheduler.set_timesteps(4);
   const Shape shape{2, 3, 3, 3};
   RandomKey key{.seed = 5, .stream = kSampleStream};
-  Tensor x = imago::randn(shape, key);
-  for (const int64_t t : scheduler.timesteps()) {
+  Trajectory way(scheduler, imago::randn(shape, key));
+  while (!way.done()) {
     ++key.step;
-    const Tensor noise = imago::randn(shape, key),
-                 steps = Tensor::full({2}, static_cast<double>(t), DType::i64);
-    x = scheduler.step(fickle(x, steps), t, x, {.noise = noise}).x;
+    way.advance(fickle(way.x(), way.timesteps()), imago::randn(shape, key));
   }
-  CHECK(difference(sample(fickle, scheduler, shape, {.steps = 4, .seed = 5}), x) == 0);
+  CHECK(difference(sample(fickle, scheduler, shape, {.steps = 4, .seed = 5}), way.x()) == 0);
 }
 
 TEST_CASE("sampling reports every step", "[sampler]") {
   DDIMScheduler scheduler;
-  std::vector<int64_t> seen;
+  std::vector<double> seen;
   const auto model = [](const Tensor& x_t, const Tensor& t) {
     CHECK_FALSE(grad_enabled());
     CHECK(t.shape() == Shape{2});
@@ -107,7 +107,29 @@ TEST_CASE("sampling reports every step", "[sampler]") {
     seen.push_back(p.t);
   };
   sample(model, scheduler, {2, 3, 3, 3}, {.timesteps = {900, 500, 3}}, progress);
-  CHECK(seen == std::vector<int64_t>{900, 500, 3});
+  CHECK(seen == std::vector<double>{900, 500, 3});
+}
+
+TEST_CASE("samplers whose time steps need not be integers tell the model so", "[sampler]") {
+  for (const std::string& sampler : sampler_names()) {
+    const auto scheduler = make_scheduler(scheduler_class(sampler));
+    std::vector<double> told;
+    const auto model = [&](const Tensor& x_t, const Tensor& t) {
+      CHECK(t.dtype() == (scheduler->integer_timesteps() ? DType::i64 : DType::f32));
+      CHECK(t.shape() == Shape{2});
+      told.push_back(t.to_vector<double>()[1]);
+      return kernels::scale(x_t, 0.5);
+    };
+    sample(model, *scheduler, {2, 3, 3, 3}, {.steps = 7});
+    REQUIRE(told.size() == scheduler->timesteps().size());
+    for (size_t k = 0; k < told.size(); ++k) CHECK(told[k] == Approx(scheduler->timesteps()[k]).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("a batch that PyTorch's generator draws is drawn whole", "[sampler][errors]") {
+  DDPMScheduler scheduler;
+  CHECK_THROWS_WITH(sample(fickle, scheduler, {1, 3, 3, 3}, {.steps = 2, .first_image = 1, .torch_seed = 0}),
+                    Contains("first_image must be 0 with torch_seed, got 1"));
 }
 
 TEST_CASE("the training loss of a perfect model is zero, of a silent one one", "[training_loss]") {

@@ -35,6 +35,26 @@ void combine(const DenoiseCoefficients& c, const T* x_t, const T* model, const T
   for (int64_t i = 0; i < n; ++i) x[i] = of_x0 * x0[i] + of_x * x_t[i] + of_model * model[i];
 }
 
+// Adds what is remembered of earlier steps: `memory` (m, stride) holds this tile at its first `n` elements.
+template <typename T>
+void add_memories(const double* coefficients, const T* memory, int64_t stride, T* x, int64_t n) {
+  for (int j = 0; j < kMemories; ++j) {
+    if (coefficients[j] == 0) continue;
+    const T of_memory = static_cast<T>(coefficients[j]);
+    for (int64_t i = 0; i < n; ++i) x[i] += of_memory * memory[j * stride + i];
+  }
+}
+
+template <typename T>
+void remember(const DenoiseCoefficients& c, const T* x_t, const T* model, const T* x0, T* memory, int64_t stride,
+              T* buffer, int64_t n) {
+  const T of_x0 = static_cast<T>(c.keep_x0), of_x = static_cast<T>(c.keep_x), of_model = static_cast<T>(c.keep_model);
+  for (int64_t i = 0; i < n; ++i) buffer[i] = of_x0 * x0[i] + of_x * x_t[i] + of_model * model[i];
+  add_memories(c.keep_memory, memory, stride, buffer, n);
+  T* kept = memory + c.keep * stride;
+  for (int64_t i = 0; i < n; ++i) kept[i] = buffer[i];
+}
+
 // `v` is what the model says about the variance, for one pixel.
 template <typename T>
 void add_learned_noise(const DenoiseCoefficients& c, const T* v, const T* noise, T* x, int64_t C) {
@@ -53,16 +73,18 @@ template <typename T>
 void step_tile(const DenoiseStep& p, int64_t n, int64_t pixel, int64_t count) {
   const DenoiseCoefficients& c = p.coefficients;
   const int64_t C = p.C, size = count * C;
-  const bool learned = c.scale != NoiseScale::fixed;
-  const Scratch<T> scratch(3 * size);
-  T *noise_buffer = scratch.get(), *x0_buffer = noise_buffer + size,
-    *mean_buffer = x0_buffer + size;                        // (size) each
+  const bool says_variance = c.scale != NoiseScale::fixed, learned = says_variance && c.scale != NoiseScale::ignored;
+  const int64_t stride = p.N * p.S * C;  // from one memory to the next
+  const Scratch<T> scratch(4 * size);
+  T *noise_buffer = scratch.get(), *x0_buffer = noise_buffer + size, *mean_buffer = x0_buffer + size,
+    *kept_buffer = mean_buffer + size;                      // (size) each
   const T* x_t = static_cast<const T*>(p.x_t) + pixel * C;  // (count, C)
   const T* model =
-      static_cast<const T*>(p.model) + pixel * (learned ? 2 * C : C);  // (count, C or 2C)
-  T* x0 = p.x0 ? static_cast<T*>(p.x0) + pixel * C : x0_buffer;        // (count, C)
+      static_cast<const T*>(p.model) + pixel * (says_variance ? 2 * C : C);  // (count, C or 2C)
+  T* x0 = p.x0 ? static_cast<T*>(p.x0) + pixel * C : x0_buffer;              // (count, C)
+  T* memory = p.memory ? static_cast<T*>(p.memory) + pixel * C : nullptr;    // (memories, count, C)
   const T* variance = model + C;
-  if (learned) {  // the first half of each pixel's channels, side by side
+  if (says_variance) {  // the first half of each pixel's channels, side by side
     for (int64_t s = 0; s < count; ++s)
       for (int64_t i = 0; i < C; ++i) mean_buffer[s * C + i] = model[s * 2 * C + i];
     model = mean_buffer;
@@ -71,6 +93,8 @@ void step_tile(const DenoiseStep& p, int64_t n, int64_t pixel, int64_t count) {
   if (!p.x) return;
   T* x = static_cast<T*>(p.x) + pixel * C;  // (count, C)
   combine(c, x_t, model, x0, x, size);
+  add_memories(c.x_memory, memory, stride, x, size);
+  if (c.keep >= 0) remember(c, x_t, model, x0, memory, stride, kept_buffer, size);
   if (!learned && c.sigma == 0) return;
   const T* noise = noise_tile(p.noise, pixel * C, size, noise_buffer);  // (count, C)
   if (!noise) return;

@@ -31,6 +31,9 @@ template <typename T>
     case PredictionType::v_prediction:
       for (int64_t i = 0; i < count; ++i) target[i] = alpha * noise[i] - sigma * x0[i];
       return;
+    case PredictionType::flow_prediction:
+      for (int64_t i = 0; i < count; ++i) target[i] = noise[i] - x0[i];
+      return;
   }
 }
 

@@ -15,12 +15,16 @@ struct Denoise {
   const T *x_t, *model;  // (N, E)  (N, E), or with twice the channels
   const float* limit;    // (N), or null
   T *x, *x0;             // (N, E); null where not wanted
-  int64_t E, C;
+  T* memory;             // (memories, N, E)
+  int64_t E, C, all;     // all: N E
   Divisor by_C;
   NoiseScale scale;
   bool noisy;
   A x0_x, x0_model, clip;        // x0 = clamp(x0_x x_t + x0_model model, -clip, clip)
   A x_x0, x_x, x_model;          // x = x_x0 x0 + x_x x_t + x_model model + deviation noise
+  A x_memory[kMemories];         //     + sum_j x_memory[j] memory[j]
+  int keep;                      // memory[keep], if not negative, is made of the same with these:
+  A keep_x0, keep_x, keep_model, keep_memory[kMemories];
   A sigma, log_middle, log_reach;  // the deviation: sigma, sqrt(v) or e^(middle + reach v)
 
   template <int N>
@@ -39,6 +43,14 @@ struct Denoise {
     }
     if (x0) store(x0 + at, clean);
     if (!x) return;
+    add_memories(x_memory, at, mean);
+    if (keep >= 0) {
+      Pack<A, N> kept;
+      for (int k = 0; k < N; ++k)
+        kept.v[k] = keep_x0 * clean.v[k] + keep_x * A(noised.v[k]) + keep_model * A(output.v[k]);
+      add_memories(keep_memory, at, kept);
+      store(memory + keep * all + at, kept);
+    }
     if (noisy) {
       const Pack<T, N> variance = scale == NoiseScale::fixed ? output : load_pack<N>(said + C);
       for (int k = 0; k < N; ++k) mean.v[k] += deviation(A(variance.v[k])) * z.v[k];
@@ -46,8 +58,17 @@ struct Denoise {
     store(x + at, mean);
   }
 
+  template <int N>
+  __device__ __forceinline__ void add_memories(const A* coefficients, int64_t at, Pack<A, N>& sum) const {
+    for (int j = 0; j < kMemories; ++j) {
+      if (coefficients[j] == A(0)) continue;
+      const Pack<T, N> remembered = load_pack<N>(memory + j * all + at);
+      for (int k = 0; k < N; ++k) sum.v[k] += coefficients[j] * A(remembered.v[k]);
+    }
+  }
+
   __device__ __forceinline__ A deviation(A v) const {
-    if (scale == NoiseScale::fixed) return sigma;
+    if (scale == NoiseScale::fixed || scale == NoiseScale::ignored) return sigma;
     return scale == NoiseScale::learned ? std::sqrt(v) : exp_of(log_middle + log_reach * v);
   }
 
@@ -63,17 +84,19 @@ struct Denoise {
 
 void denoise_step(const DenoiseStep& p, Stream stream) {
   const DenoiseCoefficients& c = p.coefficients;
-  const bool learned = c.scale != NoiseScale::fixed;
+  const bool says_variance = c.scale != NoiseScale::fixed, learned = says_variance && c.scale != NoiseScale::ignored;
   visit<float, double, bfloat16>(p.dtype, "denoise_step", [&]<typename T>() {
     using A = Accumulator<T>;
-    const Denoise<T> body{
+    Denoise<T> body{
         .x_t = static_cast<const T*>(p.x_t),
         .model = static_cast<const T*>(p.model),
         .limit = p.limit,
         .x = static_cast<T*>(p.x),
         .x0 = static_cast<T*>(p.x0),
+        .memory = static_cast<T*>(p.memory),
         .E = p.S * p.C,
         .C = p.C,
+        .all = p.N * p.S * p.C,
         .by_C = Divisor(p.C),
         .scale = c.scale,
         .noisy = (p.noise.drawn || p.noise.values) && (learned || c.sigma != 0),
@@ -83,13 +106,22 @@ void denoise_step(const DenoiseStep& p, Stream stream) {
         .x_x0 = static_cast<A>(c.x_x0),
         .x_x = static_cast<A>(c.x_x),
         .x_model = static_cast<A>(c.x_model),
+        .keep = c.keep,
+        .keep_x0 = static_cast<A>(c.keep_x0),
+        .keep_x = static_cast<A>(c.keep_x),
+        .keep_model = static_cast<A>(c.keep_model),
         .sigma = static_cast<A>(c.sigma),
         // half the logarithm of the variance: the average of both ends and a part of their distance
         .log_middle = static_cast<A>((c.log_large + c.log_small) / 4),
         .log_reach = static_cast<A>((c.log_large - c.log_small) / 4),
     };
+    for (int j = 0; j < kMemories; ++j) {
+      body.x_memory[j] = static_cast<A>(c.x_memory[j]);
+      body.keep_memory[j] = static_cast<A>(c.keep_memory[j]);
+    }
     NoiseSource noise = body.noisy && p.x ? p.noise : NoiseSource{};  // nothing is drawn that is not used
-    for_each_four<T>(p.N, body.E, learned ? p.C : body.E, noise, stream, body, body.x_t, body.model, body.x, body.x0);
+    for_each_four<T>(p.N, body.E, says_variance ? p.C : body.E, noise, stream, body, body.x_t, body.model, body.x,
+                     body.x0, body.memory);
   });
 }
 

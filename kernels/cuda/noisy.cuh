@@ -21,11 +21,18 @@ struct NoisyOutputs {
       store_pack(x_t + at, out);
     }
     if (!target) return;
-    for (int k = 0; k < N; ++k) {
-      const A v = alpha * z.v[k] - sigma * x0.v[k];
-      out.v[k] = T(prediction == PredictionType::epsilon ? z.v[k] : prediction == PredictionType::sample ? x0.v[k] : v);
-    }
+    for (int k = 0; k < N; ++k) out.v[k] = T(target_of(alpha, sigma, x0.v[k], z.v[k]));
     store_pack(target + at, out);
+  }
+
+  __device__ __forceinline__ A target_of(A alpha, A sigma, A x0, A z) const {
+    switch (prediction) {
+      case PredictionType::epsilon: return z;
+      case PredictionType::sample: return x0;
+      case PredictionType::v_prediction: return alpha * z - sigma * x0;
+      case PredictionType::flow_prediction: return z - x0;
+    }
+    return z;
   }
 };
 

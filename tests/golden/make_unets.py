@@ -1,4 +1,4 @@
-"""Makes unet_*.safetensors, basic_unet.safetensors and torch_random.safetensors beside this file, with torch and diffusers.
+"""Makes unet_*.safetensors and basic_unet.safetensors beside this file, with torch and diffusers.
 
     python3 tests/golden/make_unets.py
 
@@ -201,18 +201,7 @@ def make_basic_unet():
     save_file(narrow(tensors), HERE / "basic_unet.safetensors")
 
 
-def make_torch_random():
-    tensors = {}
-    for seed in (0, 7, 1234):
-        for n in (5, 16, 40):  # one by one, a whole block, a ragged tail
-            tensors[f"normal.{seed}.{n}"] = torch.randn(n, generator=torch.Generator().manual_seed(seed))
-        uniform = torch.empty(9).uniform_(-0.5, 2, generator=torch.Generator().manual_seed(seed))
-        tensors[f"uniform.{seed}"] = uniform
-    save_file(tensors, HERE / "torch_random.safetensors")
-
-
 if __name__ == "__main__":
     for name, case in UNETS.items():
         make_unet(name, case)
     make_basic_unet()
-    make_torch_random()

@@ -1,0 +1,45 @@
+// The way from noise to an image, step by step, along a scheduler's plan.
+#pragma once
+
+#include "diffusion/scheduler.h"
+
+namespace imago::diffusion {
+
+class Trajectory {
+ public:
+  // x is (N, ..., C), as the model sees it. Noise to start from is start_of() times standard normal.
+  Trajectory(const Scheduler& scheduler, Tensor x, const StepOptions& options = {});
+  // init_noise_sigma() input_scale(): what the noise is multiplied by that sampling starts from.
+  static double start_of(const Scheduler& scheduler) {
+    return scheduler.init_noise_sigma() * scheduler.input_scale(0);
+  }
+
+  bool done() const { return next_ == steps_.size(); }
+  // What the model is to be called with for the next step: x, and its time step, N times: i64, or f32 where time steps
+  // need not be integers.
+  const Tensor& x() const { return x_; }
+  Tensor timesteps() const;
+
+  // The next step and how many there are, and whether it wants noise.
+  size_t next() const { return next_; }
+  size_t size() const { return steps_.size(); }
+  double t() const { return step().t; }
+  bool draws_noise() const { return step().draws_noise; }
+
+  // Takes it. model is the model's output for x() and timesteps(), with twice the channels where it says the variance
+  // too; noise is standard normal, of x's shape. Returns the predicted x_0 if that is wanted.
+  Tensor advance(const Tensor& model, const Noise& noise = {}, bool want_x0 = false);
+
+ private:
+  const SamplingStep& step() const;
+  // Each image's limit of |x_0| by dynamic thresholding.
+  Tensor limits(const Tensor& model) const;
+
+  SchedulerConfig config_;
+  bool integer_timesteps_;
+  std::vector<SamplingStep> steps_;
+  Tensor x_, memory_;  // (N, ..., C)  (M, N, ..., C)
+  size_t next_ = 0;
+};
+
+}  // namespace imago::diffusion
