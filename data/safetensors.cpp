@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 
+#include "data/half.h"
+#include "data/in_quotes.h"
+#include "data/not_a_weights_file.h"
 #include "data/safetensors_header.h"
 
 namespace imago::data {
@@ -13,14 +15,10 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 // What a file that cannot be safetensors probably is: people are handed these under the right name.
 const char* other_format(std::string_view start) {
-  using namespace std::string_view_literals;
-  if (start.starts_with("version https://git-lfs"sv))
-    return "it is a Git LFS pointer; run `git lfs pull` to get the file itself";
-  if (start.starts_with("PK\3\4"sv) || start.starts_with("\x80\2"sv))
-    return "it is a pickled PyTorch file; load it in Python once and save it with "
-           "safe_serialization=True";
-  if (start.starts_with('<')) return "it is a web page, not a weights file; download it again";
-  return nullptr;
+  if (start.starts_with("PK\3\4"))
+    return "it is a PyTorch file; give it a name that ends with .bin";
+  if (start.starts_with("\x80\2")) return kOldTorchFile;
+  return not_a_weights_file(start);
 }
 
 uint64_t header_length(const InputFile& file) {
@@ -40,18 +38,6 @@ uint64_t header_length(const InputFile& file) {
               ": the header must have at most ", kMaxSafetensorsHeader, " bytes, got ", length);
   fail("safetensors: ", file.path(), ": the header has ", length, " bytes, but only ",
        file.size() - 8, " follow");
-}
-
-float half_to_float(uint16_t bits) {
-  const int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  float magnitude;
-  if (exponent == 31)
-    magnitude = fraction ? NAN : INFINITY;
-  else if (exponent == 0)
-    magnitude = std::ldexp(static_cast<float>(fraction), -24);
-  else
-    magnitude = std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-  return std::copysign(magnitude, bits & 0x8000 ? -1.0f : 1.0f);
 }
 
 Tensor load_half(const InputFile& file, uint64_t offset, const Shape& shape) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/in_quotes.h"
+
 namespace imago::data {
 namespace {
 
@@ -235,20 +237,6 @@ int safetensors_dtype_index(std::string_view name) {
   const auto* found = std::find_if(std::begin(kSafetensorsDTypes), std::end(kSafetensorsDTypes),
                                    [&](const SafetensorsDType& t) { return t.name == name; });
   return found == std::end(kSafetensorsDTypes) ? -1 : static_cast<int>(found - kSafetensorsDTypes);
-}
-
-std::string in_quotes(std::string_view name) {
-  constexpr size_t kLongest = 120;
-  std::string out = "'";
-  for (const char c : name.substr(0, kLongest)) {
-    constexpr char kHex[] = "0123456789abcdef";
-    const auto u = static_cast<unsigned char>(c);
-    if (u >= 0x20 && u != 0x7f)
-      out += c;
-    else
-      (out += "\\x") += {kHex[u >> 4], kHex[u & 15]};
-  }
-  return out + (name.size() > kLongest ? "...'" : "'");
 }
 
 SafetensorsHeader parse_safetensors_header(const std::string& file, std::string_view text,

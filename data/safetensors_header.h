@@ -35,9 +35,6 @@ inline constexpr SafetensorsDType kSafetensorsDTypes[] = {
 // The index in the list above, or -1.
 int safetensors_dtype_index(std::string_view name);
 
-// A name as messages show it: quoted, control characters escaped, cut when it is very long.
-std::string in_quotes(std::string_view name);
-
 // Parses and checks a header of a file with `data_bytes` bytes of data. `file` is for messages.
 SafetensorsHeader parse_safetensors_header(const std::string& file, std::string_view json,
                                            uint64_t data_bytes);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "data/atomic_file.h"
+#include "data/in_quotes.h"
 #include "data/safetensors.h"
 #include "data/safetensors_header.h"
 

@@ -2,11 +2,11 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <sstream>
 
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
+#include "diffusion/weights.h"
 #include "nn/diffusers_version.h"
 #include "nn/state_dict.h"
 
@@ -18,7 +18,6 @@ using Json = nlohmann::json;
 
 constexpr const char* kWeights = "diffusion_pytorch_model.safetensors";
 constexpr const char* kShardIndex = "diffusion_pytorch_model.safetensors.index.json";
-constexpr const char* kPickle = "diffusion_pytorch_model.bin";
 
 std::string read_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -29,7 +28,8 @@ std::string read_text(const fs::path& path) {
 }
 
 Json read_object(const fs::path& path) {
-  const Json json = Json::parse(read_text(path), nullptr, /*allow_exceptions=*/false);
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) { return depth <= 2; };
+  const Json json = Json::parse(read_text(path), shallow, /*allow_exceptions=*/false);
   IMAGO_CHECK(json.is_object(), "pipeline: ", path.string(), " must hold a JSON object");
   return json;
 }
@@ -48,45 +48,6 @@ void check_model_index(const fs::path& path) {
   const Json unet = index.value("unet", Json());
   IMAGO_CHECK(unet.is_array() && unet.size() == 2 && unet[1] == "UNet2DModel",
               "pipeline: the unet of ", path.string(), " must be a UNet2DModel, got ", unet.dump());
-}
-
-void append_tensors(const fs::path& path, nn::StateDict& state) {
-  constexpr std::string_view kPointer = "version https://git-lfs";
-  std::ifstream file(path, std::ios::binary);
-  std::string start(kPointer.size(), '\0');
-  file.read(start.data(), static_cast<std::streamsize>(start.size()));
-  IMAGO_CHECK(start != kPointer, "pipeline: ", path.string(),
-              " is a git-lfs pointer, not the weights; fetch them with: git lfs pull");
-  const data::SafetensorsFile tensors = data::SafetensorsFile::open(path);
-  for (const std::string& name : tensors.names()) state.emplace_back(name, tensors.load(name));
-}
-
-// The index names the file of every tensor, without folders.
-nn::StateDict load_shards(const fs::path& folder) {
-  const Json index = read_object(folder / kShardIndex);
-  const Json map = index.value("weight_map", Json());
-  std::set<std::string> files;
-  IMAGO_CHECK(map.is_object(), "pipeline: ", (folder / kShardIndex).string(), " has no weight_map");
-  for (const Json& file : map) {
-    IMAGO_CHECK(
-        file.is_string() && fs::path(file.get<std::string>()).filename() == file.get<std::string>(),
-        "pipeline: a shard must be a file name, got ", file.dump());
-    files.insert(file.get<std::string>());
-  }
-  nn::StateDict state;
-  for (const std::string& file : files) append_tensors(folder / file, state);
-  return state;
-}
-
-nn::StateDict load_weights(const fs::path& folder) {
-  if (fs::exists(folder / kShardIndex)) return load_shards(folder);
-  IMAGO_CHECK(fs::exists(folder / kWeights) || !fs::exists(folder / kPickle),
-              "pipeline: ", folder.string(), " has ", kPickle,
-              " only, which is a Python pickle; load it in Python once and call save_pretrained()");
-  IMAGO_CHECK(fs::exists(folder / kWeights), "pipeline: ", folder.string(), " has no ", kWeights);
-  nn::StateDict state;
-  append_tensors(folder / kWeights, state);
-  return state;
 }
 
 // diffusers prefers shards to a single file, so those of an earlier model must go.
@@ -140,16 +101,13 @@ void save_pipeline(const fs::path& folder, const nn::UNet2D& unet,
   data::write_file(folder / "model_index.json", model_index(scheduler));
 }
 
-LoadedUNet load_unet(const fs::path& root) {
+nn::UNet2D load_unet(const fs::path& root, const std::string& variant) {
   IMAGO_CHECK(fs::is_directory(root), "pipeline: ", root.string(), " is not a folder");
   if (fs::exists(root / "model_index.json")) check_model_index(root / "model_index.json");
   const fs::path folder = component_folder(root, "unet");
-  const nn::ParsedUNet2DConfig parsed = nn::parse_unet2d_config(read_text(folder / "config.json"));
-  LoadedUNet loaded{.unet = nn::UNet2D(parsed.config, nn::Init::none()),
-                    .unknown_keys = parsed.unknown_keys,
-                    .unexpected_tensors = {}};
-  loaded.unexpected_tensors = nn::load_state_dict(loaded.unet, load_weights(folder));
-  return loaded;
+  nn::UNet2D unet(nn::parse_unet2d_config(read_text(folder / "config.json")), nn::Init::none());
+  nn::load_state_dict(unet, load_weights(folder, variant));
+  return unet;
 }
 
 std::string load_scheduler_config(const fs::path& root) {

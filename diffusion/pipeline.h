@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "nn/unet2d.h"
 
@@ -19,16 +18,11 @@ namespace imago::diffusion {
 void save_pipeline(const std::filesystem::path& folder, const nn::UNet2D& unet,
                    std::string_view scheduler_config);
 
-struct LoadedUNet {
-  nn::UNet2D unet;
-  // What config.json and the weights have and imago does not use: worth a warning.
-  std::vector<std::string> unknown_keys, unexpected_tensors;
-};
-
 // `folder` is a pipeline with the model in folder/unet or, as older ones have it, in the folder
-// itself; or only the model. Weights may be in shards. Throws on anything that is not a UNet2DModel
-// with all its weights.
-LoadedUNet load_unet(const std::filesystem::path& folder);
+// itself; or only the model. The weights may be in shards, in a file of PyTorch's (.bin), of half
+// precision; a variant like "fp16" is read if it is asked for. Throws on anything that is not a
+// UNet2DModel with exactly its weights.
+nn::UNet2D load_unet(const std::filesystem::path& folder, const std::string& variant = "");
 
 // The text of the pipeline's scheduler_config.json.
 std::string load_scheduler_config(const std::filesystem::path& folder);

@@ -1,6 +1,7 @@
 #include "kernels/timestep_embedding.h"
 
 #include "kernels/backend.h"
+#include "kernels/same_device.h"
 
 namespace imago::kernels {
 
@@ -16,12 +17,33 @@ Tensor timestep_embedding(const Tensor& t, int64_t dim, const TimestepEmbeddingO
   Tensor y({t.dim(0), dim}, dtype, t.device());
   const TimestepEmbedding p{
       .t = t.raw(),
+      .frequencies = nullptr,
       .y = y.raw(),
       .N = t.dim(0),
       .dim = dim,
       .options = options,
       .t_dtype = t.dtype(),
       .dtype = dtype,
+  };
+  if (y.numel()) backend_for(t.device()).timestep_embedding(p, current_stream(t.device()));
+  return y;
+}
+
+Tensor fourier_embedding(const Tensor& t, const Tensor& frequencies) {
+  IMAGO_CHECK(t.defined() && t.rank() == 1, "fourier_embedding: t must be (N), got ", t.shape());
+  IMAGO_CHECK(frequencies.defined() && frequencies.rank() == 1,
+              "fourier_embedding: frequencies must be (F), got ", frequencies.shape());
+  check_same_device("fourier_embedding", t, {{"frequencies", frequencies}});
+  const Tensor y({t.dim(0), 2 * frequencies.dim(0)}, frequencies.dtype(), t.device());
+  const TimestepEmbedding p{
+      .t = t.raw(),
+      .frequencies = frequencies.raw(),
+      .y = y.raw(),
+      .N = t.dim(0),
+      .dim = y.dim(1),
+      .options = {.flip_sin_to_cos = false},
+      .t_dtype = t.dtype(),
+      .dtype = frequencies.dtype(),
   };
   if (y.numel()) backend_for(t.device()).timestep_embedding(p, current_stream(t.device()));
   return y;

@@ -1,5 +1,6 @@
 // The sinusoidal embedding of time steps: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, as
-// diffusion models use it.
+// diffusion models use it, and the one with random frequencies of Song et al. 2021
+// (arXiv:2011.13456).
 #pragma once
 
 #include "core/tensor.h"
@@ -16,8 +17,9 @@ struct TimestepEmbeddingOptions {
 };
 
 struct TimestepEmbedding {
-  const void* t;  // (N)
-  void* y;        // (N, dim)
+  const void* t;            // (N)
+  const void* frequencies;  // (dim / 2) of dtype, of ln t; null: those of the options, of t
+  void* y;                  // (N, dim)
   int64_t N, dim;
   TimestepEmbeddingOptions options;
   DType t_dtype, dtype;
@@ -31,5 +33,9 @@ struct TimestepEmbedding {
 // and has no gradient.
 Tensor timestep_embedding(const Tensor& t, int64_t dim,
                           const TimestepEmbeddingOptions& options = {}, DType dtype = DType::f32);
+
+// [sin a_0, ..., sin a_{F-1}, cos a_0, ..., cos a_{F-1}], a_i = 2 pi ln(t_n) frequencies_i: (N, 2 F)
+// of the type of frequencies (F). t as above, positive.
+Tensor fourier_embedding(const Tensor& t, const Tensor& frequencies);
 
 }  // namespace imago::kernels

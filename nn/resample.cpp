@@ -1,7 +1,16 @@
 #include "nn/resample.h"
 
 namespace imago::nn {
+namespace {
 
+// The mean of every 2 x 2 square: one row and one column less.
+Variable blur(const Variable& x) { return avg_pool2d(x, 2, 1); }
+
+}  // namespace
+
+// (1, 3, 3, 1) / 8 is (1, 1) / 2 three times over, so each filter is three means of squares: the
+// last mean on the way down takes every second square, the first one on the way up is that of
+// nearest neighbours.
 Variable resample(const Variable& x, Resample direction) {
   switch (direction) {
     case Resample::none:
@@ -10,6 +19,10 @@ Variable resample(const Variable& x, Resample direction) {
       return avg_pool2d(x, 2, 2);
     case Resample::up:
       return upsample_nearest(x);
+    case Resample::fir_down:
+      return avg_pool2d(blur(blur(pad(x, 1))), 2, 2);
+    case Resample::fir_up:
+      return blur(blur(pad(upsample_nearest(x), 1)));
   }
   return x;
 }

@@ -9,10 +9,10 @@ ResnetBlock2D::ResnetBlock2D(const Init& init, int64_t in, int64_t out,
       norm1_(init, options.groups, in, options.eps),
       conv1_(init, in, out, 3, {.padding = 1}),
       time_emb_proj_(init, options.embedding, options.scale_shift ? 2 * out : out),
-      norm2_(init, options.groups, out, options.eps),
+      norm2_(init, options.groups_out.value_or(options.groups), out, options.eps),
       dropout_(options.dropout),
       conv2_(init, out, out, 3, {.padding = 1}) {
-  if (in != out) conv_shortcut_.emplace(init, in, out, 1);
+  if (in != out || options.always_shortcut) conv_shortcut_.emplace(init, in, out, 1);
 }
 
 Variable ResnetBlock2D::operator()(const Variable& x, const Variable& embedding) const {

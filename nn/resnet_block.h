@@ -15,12 +15,14 @@ namespace imago::nn {
 struct ResnetOptions {
   int64_t embedding = 0;  // width of the time embedding
   int64_t groups = 32;
+  std::optional<int64_t> groups_out = {};  // of the second norm; none: as many as of the first
   double eps = 1e-5;
   UnaryOp activation = UnaryOp::silu;
   bool scale_shift = false;  // the embedding acts behind the second norm instead of before it
   double dropout = 0;
   double output_scale_factor = 1;  // what the sum of both branches is divided by
   Resample resample = Resample::none;
+  bool always_shortcut = false;  // a convolution on the shortcut even if the channels stay as many
 };
 
 class ResnetBlock2D : public Module {
@@ -42,7 +44,7 @@ class ResnetBlock2D : public Module {
   GroupNorm norm2_;
   Dropout dropout_;
   Conv2d conv2_;
-  std::optional<Conv2d> conv_shortcut_;  // where the number of channels changes
+  std::optional<Conv2d> conv_shortcut_;
 };
 
 }  // namespace imago::nn

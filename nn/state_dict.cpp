@@ -1,5 +1,6 @@
 #include "nn/state_dict.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -24,6 +25,15 @@ std::string current_name(const std::string& name) {
   return name;
 }
 
+// "; missing: a, b", or "" without names. A model of another kind differs in hundreds of them.
+std::string list(const char* title, const std::vector<std::string>& names) {
+  constexpr size_t kShown = 50;
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i)
+    text += (i == 0 ? concat("; ", title) : ", ") + names[i];
+  return names.size() <= kShown ? text : concat(text, " and ", names.size() - kShown, " more");
+}
+
 Shape file_shape(const Shape& s) { return s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s; }
 
 }  // namespace
@@ -37,33 +47,42 @@ StateDict state_dict(const Module& module) {
   return state;
 }
 
-std::vector<std::string> load_state_dict(const Module& module, const StateDict& state) {
+void load_state_dict(const Module& module, const StateDict& state) {
   std::map<std::string, const StateDict::value_type*> found;
+  std::vector<std::string> missing, unexpected, wrong;
   for (const auto& entry : state) {
     const auto [place, is_new] = found.emplace(current_name(entry.first), &entry);
-    IMAGO_CHECK(is_new, "load_state_dict: ", place->first, " is there twice, as ",
-                place->second->first, " and as ", entry.first);
+    if (!is_new)
+      wrong.push_back(concat(place->first, " is there twice, as ", place->second->first, " and as ",
+                             entry.first));
   }
 
   std::vector<std::pair<Variable, Tensor>> loaded;
   for (auto& [name, parameter] : named_parameters(module)) {
     const auto entry = found.find(name);
-    IMAGO_CHECK(entry != found.end(), "load_state_dict: ", name, " is missing");
+    if (entry == found.end()) {
+      missing.push_back(name);
+      continue;
+    }
     const Tensor& value = entry->second->second;
     const Shape wanted = file_shape(parameter.shape());
-    IMAGO_CHECK(value.shape() == wanted, "load_state_dict: ", name, " must be ", wanted, ", got ",
-                value.shape());
-    IMAGO_CHECK(is_floating(value.dtype()), "load_state_dict: ", name,
-                " must be floating-point, got ", value.dtype());
-    loaded.emplace_back(parameter, value.rank() == 4 ? oihw_to_ohwi(value) : value);
+    if (value.shape() != wanted)
+      wrong.push_back(concat(name, " must be ", wanted, ", got ", value.shape()));
+    else if (!is_floating(value.dtype()))
+      wrong.push_back(concat(name, " must be floating-point, got ", value.dtype()));
+    else
+      loaded.emplace_back(parameter, value);
     found.erase(entry);
   }
-  for (const auto& [parameter, value] : loaded)
-    Tensor(parameter.value()).copy_from(value.to(parameter.value().device()));
-
-  std::vector<std::string> unexpected;
   for (const auto& [name, entry] : found) unexpected.push_back(entry->first);
-  return unexpected;
+  const std::string complaint =
+      list("missing: ", missing) + list("unexpected: ", unexpected) + list("", wrong);
+  IMAGO_CHECK(complaint.empty(), "load_state_dict: ", complaint.substr(2));
+
+  for (const auto& [parameter, value] : loaded) {
+    const Tensor ours = value.rank() == 4 ? oihw_to_ohwi(value) : value;
+    Tensor(parameter.value()).copy_from(ours.to(parameter.value().device()));
+  }
 }
 
 }  // namespace imago::nn

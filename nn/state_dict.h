@@ -17,9 +17,9 @@ using StateDict = std::vector<std::pair<std::string, Tensor>>;
 StateDict state_dict(const Module& module);
 
 // Sets every parameter, converted to its type and device. Names of attention weights from before
-// 2023 (query, key, value, proj_attn) are understood. Throws if a parameter is missing, is there
-// twice, or has another shape, and leaves the module as it was. Returns the names that the module
-// has no parameter for.
-std::vector<std::string> load_state_dict(const Module& module, const StateDict& state);
+// 2023 (query, key, value, proj_attn) are understood. If any tensor is missing, is there twice, has
+// another shape, or belongs to no parameter, throws a message that lists all of them, and leaves the
+// module as it was.
+void load_state_dict(const Module& module, const StateDict& state);
 
 }  // namespace imago::nn

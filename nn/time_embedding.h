@@ -30,8 +30,6 @@ class TimeProjection : public Module {
   void visit(const ParameterVisitor& visitor) const override;
 
  private:
-  Tensor fourier(const Tensor& t) const;
-
   Kind kind_;
   int64_t channels_;
   kernels::TimestepEmbeddingOptions options_;

@@ -1,7 +1,5 @@
 #include "nn/unet2d.h"
 
-#include <algorithm>
-
 #include "nn/activation.h"
 
 namespace imago::nn {
@@ -23,10 +21,10 @@ TimeProjection make_time_projection(const UNet2DConfig& c, const Init& init) {
       c.num_train_timesteps.value_or(0));
 }
 
-BlockOptions block_options(const UNet2DConfig& c, double output_scale_factor = 1) {
+BlockOptions block_options(const UNet2DConfig& c, int64_t groups, double output_scale_factor = 1) {
   return {.layers = c.layers_per_block,
           .resnet = {.embedding = c.embedding_width(),
-                     .groups = c.norm_num_groups,
+                     .groups = groups,
                      .eps = c.norm_eps,
                      .activation = activation_named(c.act_fn),
                      .scale_shift = c.resnet_time_scale_shift == "scale_shift",
@@ -36,14 +34,22 @@ BlockOptions block_options(const UNet2DConfig& c, double output_scale_factor = 1
           .downsample_padding = c.downsample_padding};
 }
 
-std::vector<DownBlock> make_down_blocks(const UNet2DConfig& c, const Init& init) {
+using Down = std::variant<DownBlock, SkipDownBlock>;
+using Up = std::variant<UpBlock, SkipUpBlock>;
+
+std::vector<Down> make_down_blocks(const UNet2DConfig& c, const Init& init) {
   const std::vector<int64_t>& width = c.block_out_channels;
-  std::vector<DownBlock> blocks;
+  std::vector<Down> blocks;
   for (size_t i = 0; i < width.size(); ++i) {
     const BlockKind kind = down_block_kind(c.down_block_types[i], c.downsample_type);
-    const Resampler resampler = i + 1 < width.size() ? kind.resampler : Resampler::none;
-    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[i], kind.attention, resampler,
-                        block_options(c));
+    const int64_t in = width[i == 0 ? 0 : i - 1], out = width[i];
+    const bool last = i + 1 == width.size();
+    const BlockOptions options = block_options(c, c.norm_num_groups.value_or(0));
+    if (kind.skip)
+      blocks.emplace_back(SkipDownBlock(init, in, out, kind.attention, !last, options));
+    else
+      blocks.emplace_back(DownBlock(init, in, out, kind.attention,
+                                    last ? Resampler::none : kind.resampler, options));
   }
   return blocks;
 }
@@ -51,22 +57,45 @@ std::vector<DownBlock> make_down_blocks(const UNet2DConfig& c, const Init& init)
 std::optional<MidBlock> make_mid_block(const UNet2DConfig& c, const Init& init) {
   if (!c.mid_block_type) return std::nullopt;
   std::optional<int64_t> groups = c.attn_norm_num_groups;
-  if (!groups && c.resnet_time_scale_shift == "default") groups = c.norm_num_groups;
-  return MidBlock(init, c.block_out_channels.back(), c.add_attention, groups,
-                  block_options(c, c.mid_block_scale_factor));
+  const int64_t channels = c.block_out_channels.back(), resnet_groups = c.groups_of(channels);
+  if (!groups && c.resnet_time_scale_shift == "default") groups = resnet_groups;
+  return MidBlock(init, channels, c.add_attention, groups,
+                  block_options(c, resnet_groups, c.mid_block_scale_factor));
 }
 
-std::vector<UpBlock> make_up_blocks(const UNet2DConfig& c, const Init& init) {
+std::vector<Up> make_up_blocks(const UNet2DConfig& c, const Init& init) {
   const std::vector<int64_t> width(c.block_out_channels.rbegin(), c.block_out_channels.rend());
-  const size_t last = width.size() - 1;
-  std::vector<UpBlock> blocks;
-  for (size_t i = 0; i <= last; ++i) {
+  std::vector<Up> blocks;
+  for (size_t i = 0; i < width.size(); ++i) {
     const BlockKind kind = up_block_kind(c.up_block_types[i], c.upsample_type);
-    const Resampler resampler = i < last ? kind.resampler : Resampler::none;
-    blocks.emplace_back(init, width[i == 0 ? 0 : i - 1], width[std::min(i + 1, last)], width[i],
-                        kind.attention, resampler, block_options(c));
+    const bool last = i + 1 == width.size();
+    const int64_t previous = width[i == 0 ? 0 : i - 1], skip = width[last ? i : i + 1],
+                  out = width[i];
+    const BlockOptions options = block_options(c, c.norm_num_groups.value_or(0));
+    if (kind.skip)
+      blocks.emplace_back(SkipUpBlock(init, previous, skip, out, kind.attention, !last, options));
+    else
+      blocks.emplace_back(UpBlock(init, previous, skip, out, kind.attention,
+                                  last ? Resampler::none : kind.resampler, options));
   }
   return blocks;
+}
+
+// The blocks of one path, those that take an image along and those that do not.
+template <typename Block, typename SkipBlock>
+Variable run(const std::variant<Block, SkipBlock>& block, const Variable& x,
+             const Variable& embedding, std::vector<Variable>& skips, Variable& image) {
+  if (const auto* skip_block = std::get_if<SkipBlock>(&block))
+    return (*skip_block)(x, embedding, skips, image);
+  return std::get<Block>(block)(x, embedding, skips);
+}
+
+template <typename Block>
+void visit_blocks(const ParameterVisitor& visitor, const std::string& name,
+                  const std::vector<Block>& blocks) {
+  for (size_t i = 0; i < blocks.size(); ++i)
+    std::visit([&](const Module& block) { visitor(name + '.' + std::to_string(i), block); },
+               blocks[i]);
 }
 
 // One time step per image.
@@ -94,7 +123,8 @@ UNet2D::UNet2D(const UNet2DConfig& config, const Init& init)
       down_blocks_(make_down_blocks(config, init)),
       mid_block_(make_mid_block(config, init)),
       up_blocks_(make_up_blocks(config, init)),
-      conv_norm_out_(init, config.norm_num_groups, config.block_out_channels[0], config.norm_eps),
+      conv_norm_out_(init, config.groups_of(config.block_out_channels[0]),
+                     config.block_out_channels[0], config.norm_eps),
       conv_out_(init, config.block_out_channels[0], config.out_channels, 3, {.padding = 1}) {}
 
 Variable UNet2D::embed(const Tensor& t, const Tensor& class_labels) const {
@@ -122,12 +152,14 @@ Variable UNet2D::forward(const Variable& x, const Tensor& t, const Tensor& class
 
   const Tensor steps = per_image(t, x.dim(0));
   const Variable embedding = embed(steps, class_labels);
-  Variable h = conv_in_(config_.center_input_sample ? scale(x, 2, -1) : x);
+  Variable image = config_.center_input_sample ? scale(x, 2, -1) : x;
+  Variable h = conv_in_(image);
   std::vector<Variable> skips = {h};
-  for (const DownBlock& block : down_blocks_) h = block(h, embedding, skips);
+  for (const Down& block : down_blocks_) h = run(block, h, embedding, skips, image);
   if (mid_block_) h = (*mid_block_)(h, embedding);
-  for (const UpBlock& block : up_blocks_) h = block(h, embedding, skips);
-  h = conv_out_(conv_norm_out_(h, UnaryOp::silu));
+  image = {};  // the way up draws one of its own
+  for (const Up& block : up_blocks_) h = run(block, h, embedding, skips, image);
+  h = conv_out_(conv_norm_out_(h, UnaryOp::silu), /*per_channel=*/{}, /*residual=*/image);
   if (config_.time_embedding_type != "fourier") return h;
   return h / Variable(steps.to(h.dtype()).reshape({x.dim(0), 1, 1, 1}));
 }
@@ -139,8 +171,8 @@ void UNet2D::visit(const ParameterVisitor& visitor) const {
   visitor("time_embedding", time_embedding_);
   visitor("class_embedding", class_table_);
   visitor("class_embedding", class_mlp_);
-  visitor("down_blocks", down_blocks_);
-  visitor("up_blocks", up_blocks_);
+  visit_blocks(visitor, "down_blocks", down_blocks_);
+  visit_blocks(visitor, "up_blocks", up_blocks_);
   visitor("mid_block", mid_block_);
   visitor("conv_norm_out", conv_norm_out_);
   visitor("conv_out", conv_out_);

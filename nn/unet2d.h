@@ -3,9 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "nn/denoiser.h"
+#include "nn/skip_blocks.h"
 #include "nn/time_embedding.h"
 #include "nn/unet2d_config.h"
 #include "nn/unet_blocks.h"
@@ -35,9 +37,9 @@ class UNet2D : public Denoiser {
   TimestepEmbedding time_embedding_;
   std::optional<Embedding> class_table_;
   std::optional<TimestepEmbedding> class_mlp_;
-  std::vector<DownBlock> down_blocks_;
+  std::vector<std::variant<DownBlock, SkipDownBlock>> down_blocks_;
   std::optional<MidBlock> mid_block_;
-  std::vector<UpBlock> up_blocks_;
+  std::vector<std::variant<UpBlock, SkipUpBlock>> up_blocks_;
   GroupNorm conv_norm_out_;
   Conv2d conv_out_;
 };

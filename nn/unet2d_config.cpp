@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/check.h"
-#include "nn/activation.h"
 #include "nn/diffusers_version.h"
-#include "nn/unet_blocks.h"
 
 namespace imago::nn {
 namespace {
@@ -14,6 +13,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr const char* kClassName = "UNet2DModel";
+// What diffusers' training script leaves in the config of averaged weights.
+constexpr const char* kAveragingKeys[] = {
+    "decay",     "min_decay", "optimization_step", "update_after_step", "use_ema_warmup",
+    "inv_gamma", "power"};
 
 // Every key with its member, for reading and writing alike.
 template <typename Config, typename F>
@@ -110,98 +113,26 @@ Json to_value(const std::optional<T>& value) {
   return value ? to_value(*value) : Json();
 }
 
-// The widths of everything that is normalised with norm_num_groups divide by it.
-void check_groups(const UNet2DConfig& c) {
-  const auto check = [&](int64_t channels, const auto&... where) {
-    IMAGO_CHECK(channels % c.norm_num_groups == 0, "UNet2D: norm_num_groups must divide the ",
-                channels, " channels of ", where..., ", got ", c.norm_num_groups);
+Json parse_object(std::string_view text) {
+  std::set<std::string> seen;
+  const auto refuse_duplicates = [&](int depth, Json::parse_event_t event, Json& value) {
+    IMAGO_CHECK(event != Json::parse_event_t::key || depth > 1 ||
+                    seen.insert(value.get<std::string>()).second,
+                "UNet2D config: ", value.dump(), " is there twice");
+    return depth <= 2;  // what is deeper would be refused anyway
   };
-  const std::vector<int64_t>& width = c.block_out_channels;
-  const size_t n = width.size();
-  for (size_t i = 0; i < n; ++i) check(width[i], "down block ", i);
-  for (size_t i = 0; i < n; ++i) {
-    const int64_t out = width[n - 1 - i], previous = i == 0 ? out : width[n - i];
-    const int64_t skip = width[n - 1 - std::min(i + 1, n - 1)];
-    for (int64_t j = 0; j <= c.layers_per_block; ++j)
-      check((j == 0 ? previous : out) + (j == c.layers_per_block ? skip : out), "layer ", j,
-            " of up block ", i, ", skip connection included");
-  }
+  const Json json = Json::parse(text, refuse_duplicates, /*allow_exceptions=*/false);
+  IMAGO_CHECK(json.is_object(), "UNet2D config: the text must be a JSON object");
+  return json;
 }
 
-void check_attention(const UNet2DConfig& c) {
-  const auto check = [&](int64_t channels, const char* path, size_t i) {
-    IMAGO_CHECK(
-        !c.attention_head_dim || (*c.attention_head_dim >= 1 && *c.attention_head_dim <= channels),
-        "UNet2D: attention_head_dim must be in [1, ", channels, "] for the attention of ", path,
-        " block ", i, ", got ", *c.attention_head_dim);
-  };
-  const size_t n = c.block_out_channels.size();
-  for (size_t i = 0; i < n; ++i) {
-    const int64_t down = c.block_out_channels[i], up = c.block_out_channels[n - 1 - i];
-    if (down_block_kind(c.down_block_types[i], c.downsample_type).attention) check(down, "down", i);
-    if (up_block_kind(c.up_block_types[i], c.upsample_type).attention) check(up, "up", i);
-  }
-  if (!c.mid_block_type || !c.add_attention) return;
-  check(c.block_out_channels.back(), "mid", 0);
-  IMAGO_CHECK(
-      !c.attn_norm_num_groups || (*c.attn_norm_num_groups >= 1 &&
-                                  c.block_out_channels.back() % *c.attn_norm_num_groups == 0),
-      "UNet2D: attn_norm_num_groups must divide the ", c.block_out_channels.back(),
-      " channels of the mid block, got ", *c.attn_norm_num_groups);
-}
-
-void check_embeddings(const UNet2DConfig& c) {
-  const std::string& time = c.time_embedding_type;
-  IMAGO_CHECK(time == "positional" || time == "fourier" || time == "learned",
-              "UNet2D: time_embedding_type must be positional, fourier or learned, got \"", time,
-              '"');
-  IMAGO_CHECK(time != "learned" || c.num_train_timesteps.value_or(0) >= 1,
-              "UNet2D: num_train_timesteps must be given for a learned time embedding");
-  IMAGO_CHECK(
-      !c.class_embed_type || c.class_embed_type == "timestep" || c.class_embed_type == "identity",
-      "UNet2D: class_embed_type must be null, timestep or identity, got \"", *c.class_embed_type,
-      '"');
-  IMAGO_CHECK(c.embedding_width() >= 1, "UNet2D: time_embedding_dim must be positive, got ",
-              c.embedding_width());
-  IMAGO_CHECK(c.num_class_embeds.value_or(1) >= 1,
-              "UNet2D: num_class_embeds must be positive, got ", *c.num_class_embeds);
+std::string joined(const std::set<std::string>& words) {
+  std::string list;
+  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
+  return list;
 }
 
 }  // namespace
-
-void UNet2DConfig::check() const {
-  const size_t n = block_out_channels.size();
-  IMAGO_CHECK(n >= 1 && down_block_types.size() == n && up_block_types.size() == n,
-              "UNet2D: down_block_types, up_block_types and block_out_channels must be of the same "
-              "length, got ",
-              down_block_types.size(), ", ", up_block_types.size(), " and ", n);
-  IMAGO_CHECK(in_channels >= 1 && out_channels >= 1,
-              "UNet2D: in_channels and out_channels must be positive, got ", in_channels, " and ",
-              out_channels);
-  IMAGO_CHECK(std::ranges::min(block_out_channels) >= 1,
-              "UNet2D: block_out_channels must be positive, got ",
-              std::ranges::min(block_out_channels));
-  IMAGO_CHECK(layers_per_block >= 1, "UNet2D: layers_per_block must be positive, got ",
-              layers_per_block);
-  IMAGO_CHECK(norm_num_groups >= 1, "UNet2D: norm_num_groups must be positive, got ",
-              norm_num_groups);
-  IMAGO_CHECK(dropout >= 0 && dropout < 1, "UNet2D: dropout must be in [0, 1), got ", dropout);
-  IMAGO_CHECK(mid_block_scale_factor > 0, "UNet2D: mid_block_scale_factor must be positive, got ",
-              mid_block_scale_factor);
-  IMAGO_CHECK(downsample_padding == 0 || downsample_padding == 1,
-              "UNet2D: downsample_padding must be 0 or 1, got ", downsample_padding);
-  IMAGO_CHECK(resnet_time_scale_shift == "default" || resnet_time_scale_shift == "scale_shift",
-              "UNet2D: resnet_time_scale_shift must be default or scale_shift, got \"",
-              resnet_time_scale_shift, '"');
-  IMAGO_CHECK(!sample_size || (sample_size->height % downsampling() == 0 &&
-                               sample_size->width % downsampling() == 0),
-              "UNet2D: sample_size must be a multiple of ", downsampling(), ", got ",
-              sample_size->height, " x ", sample_size->width);
-  activation_named(act_fn);
-  check_embeddings(*this);
-  check_attention(*this);
-  check_groups(*this);
-}
 
 std::string to_json(const UNet2DConfig& config) {
   Json json = {{"_class_name", kClassName}, {"_diffusers_version", kDiffusersVersion}};
@@ -209,25 +140,24 @@ std::string to_json(const UNet2DConfig& config) {
   return json.dump(2) + '\n';
 }
 
-ParsedUNet2DConfig parse_unet2d_config(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  IMAGO_CHECK(json.is_object(), "UNet2D config: the text must be a JSON object");
+UNet2DConfig parse_unet2d_config(std::string_view text) {
+  const Json json = parse_object(text);
   const std::string name = json.value("_class_name", Json(kClassName)).dump();
   IMAGO_CHECK(name == Json(kClassName).dump(), "UNet2D config: _class_name must be \"", kClassName,
               "\", got ", name);
   IMAGO_CHECK(!json.contains("quantization_config"),
               "UNet2D config: quantised models are not supported");
 
-  ParsedUNet2DConfig result;
-  std::vector<std::string> known;
-  for_each_key(result.config, [&](const char* key, auto& member) {
-    known.push_back(key);
+  UNet2DConfig config;
+  std::set<std::string> unknown;
+  for (const auto& [key, value] : json.items())
+    if (!key.starts_with('_') && !std::ranges::count(kAveragingKeys, key)) unknown.insert(key);
+  for_each_key(config, [&](const char* key, auto& member) {
+    unknown.erase(key);
     if (json.contains(key)) read(key, json[key], member);
   });
-  for (const auto& [key, value] : json.items())
-    if (!key.starts_with('_') && !std::ranges::count(known, key))
-      result.unknown_keys.push_back(key);
-  return result;
+  IMAGO_CHECK(unknown.empty(), "UNet2D config: ", kClassName, " has no ", joined(unknown));
+  return config;
 }
 
 }  // namespace imago::nn

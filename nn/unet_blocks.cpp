@@ -17,8 +17,7 @@ ResnetOptions with(ResnetOptions options, Resample direction) {
   return options;
 }
 
-// Attn<direction>Block2D, Resnet<direction>sampleBlock2D or <direction>Block2D; old files put
-// UNetRes in front.
+// <direction>Block2D with what stands in front of it; old files put UNetRes in front of that.
 BlockKind block_kind(std::string name, const std::string& direction,
                      const std::string& resampler_type) {
   if (name.starts_with("UNetRes")) name = name.substr(7);
@@ -32,10 +31,11 @@ BlockKind block_kind(std::string name, const std::string& direction,
     return {.attention = true,
             .resampler = resampler_type == "conv" ? Resampler::conv : Resampler::resnet};
   }
-  IMAGO_CHECK(name != "Skip" + direction + "Block2D" && name != "AttnSkip" + direction + "Block2D",
-              "UNet2D: ", name, " (NCSN++) is not supported yet");
-  fail("UNet2D: block type must be ", direction, "Block2D, Attn", direction, "Block2D or Resnet",
-       direction, "sampleBlock2D, got \"", name, '"');
+  if (name == "Skip" + direction + "Block2D") return {.attention = false, .skip = true};
+  if (name == "AttnSkip" + direction + "Block2D") return {.attention = true, .skip = true};
+  fail("UNet2D: ", direction == "Down" ? "down_block_types" : "up_block_types", " must be ",
+       direction, "Block2D, Attn", direction, "Block2D, Resnet", direction, "sampleBlock2D, Skip",
+       direction, "Block2D or AttnSkip", direction, "Block2D, got \"", name, '"');
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ enum class Resampler : uint8_t { none, conv, resnet };
 struct BlockKind {
   bool attention = false;  // behind each resnet
   Resampler resampler = Resampler::conv;
+  bool skip = false;  // one of nn/skip_blocks.h; resampler does not count
 };
 
 // By diffusers' name of a block in the down path ("AttnDownBlock2D") or in the up path.

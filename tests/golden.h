@@ -18,6 +18,7 @@ class Golden {
 
   bool contains(const std::string& name) const { return file_.contains(name); }
   std::string metadata(const std::string& key) const { return file_.metadata().at(key); }
+  const std::map<std::string, std::string>& metadata() const { return file_.metadata(); }
   Tensor load(const std::string& name) const { return file_.load(name).to(default_device()); }
   // Stored as (N, C, H, W); images and convolution weights alike.
   Tensor image(const std::string& name, DType dtype) const {

@@ -49,17 +49,19 @@ double output_gap(const nn::UNet2D& a, const nn::UNet2D& b) {
   return largest_gap(a(x, t).value(), b(x, t).value());
 }
 
-// Two files and their index.
-void save_in_shards(const fs::path& folder, const nn::StateDict& state) {
-  const std::string shards[] = {"diffusion_pytorch_model-00001-of-00002.safetensors",
-                                "diffusion_pytorch_model-00002-of-00002.safetensors"};
+const std::string kShards[] = {"diffusion_pytorch_model-00001-of-00002.safetensors",
+                               "diffusion_pytorch_model-00002-of-00002.safetensors"};
+
+// Two files and their index, of which a variant's name is a part.
+void save_in_shards(const fs::path& folder, const nn::StateDict& state,
+                    const std::string (&shards)[2] = kShards, const std::string& variant = "") {
   const auto middle = state.begin() + 20;
   data::save_safetensors(folder / shards[0], {state.begin(), middle});
   data::save_safetensors(folder / shards[1], {middle, state.end()});
   std::string map;
   for (auto at = state.begin(); at != state.end(); ++at)
     map += (map.empty() ? "\"" : ", \"") + at->first + "\": \"" + shards[at < middle ? 0 : 1] + '"';
-  data::write_file(folder / "diffusion_pytorch_model.safetensors.index.json",
+  data::write_file(folder / concat("diffusion_pytorch_model.safetensors.index", variant, ".json"),
                    R"({"metadata": {"total_size": 1}, "weight_map": {)" + map + "}}");
 }
 
@@ -79,12 +81,10 @@ TEST_CASE("a pipeline survives its folder", "[pipeline]") {
   CHECK(files_in(folder.path()) ==
         std::set<std::string>{"model_index.json", "scheduler/scheduler_config.json",
                               "unet/config.json", "unet/diffusion_pytorch_model.safetensors"});
-  const diffusion::LoadedUNet loaded = load_unet(folder.path());
-  CHECK(loaded.unet.config() == unet.config());
-  CHECK(loaded.unknown_keys.empty());
-  CHECK(loaded.unexpected_tensors.empty());
-  CHECK(output_gap(loaded.unet, unet) == 0);
-  CHECK(output_gap(load_unet(folder.path() / "unet").unet, unet) == 0);
+  const nn::UNet2D loaded = load_unet(folder.path());
+  CHECK(loaded.config() == unet.config());
+  CHECK(output_gap(loaded, unet) == 0);
+  CHECK(output_gap(load_unet(folder.path() / "unet"), unet) == 0);
   CHECK(diffusion::load_scheduler_config(folder.path()) == kScheduler);
 }
 
@@ -116,8 +116,55 @@ TEST_CASE("a pipeline may be flat and in shards", "[pipeline]") {
        {"model_index.json", "unet/config.json", "scheduler/scheduler_config.json"})
     fs::copy(nested.path() / file, flat.path());
   save_in_shards(flat.path(), nn::state_dict(unet));
-  CHECK(output_gap(load_unet(flat.path()).unet, unet) == 0);
+  CHECK(output_gap(load_unet(flat.path()), unet) == 0);
   CHECK(diffusion::load_scheduler_config(flat.path()) == kScheduler);
+}
+
+TEST_CASE("a variant of the weights is read if it is asked for", "[pipeline]") {
+  const TemporaryFolder folder;
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  const fs::path weights = folder.path() / "unet/diffusion_pytorch_model.fp16";
+  nn::StateDict state = nn::state_dict(small_unet(2));
+  data::save_safetensors(weights.string() + ".safetensors", state);
+  CHECK(output_gap(load_unet(folder.path()), small_unet(1)) == 0);
+  CHECK(output_gap(load_unet(folder.path(), "fp16"), small_unet(2)) == 0);
+
+  // In shards, with the variant before the numbers or behind them.
+  const std::string shards[] = {"diffusion_pytorch_model.fp16-00001-of-00002.safetensors",
+                                "diffusion_pytorch_model-00002-of-00002.fp16.safetensors"};
+  state = nn::state_dict(small_unet(3));
+  save_in_shards(folder.path() / "unet", state, shards, ".fp16");
+  CHECK(output_gap(load_unet(folder.path(), "fp16"), small_unet(3)) == 0);
+  CHECK(output_gap(load_unet(folder.path()), small_unet(1)) == 0);
+}
+
+TEST_CASE("shards must have what their index says", "[pipeline][errors]") {
+  const TemporaryFolder folder;
+  const fs::path unet = folder.path() / "unet";
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  const nn::StateDict state = nn::state_dict(small_unet(1));
+  save_in_shards(unet, state);
+  const std::string second = (unet / kShards[1]).string();
+  data::save_safetensors(second, {state.begin() + 21, state.end()});
+  CHECK_THROWS_WITH(
+      load_unet(folder.path()),
+      "pipeline: " + second + " does not have the tensors that its index says it has");
+  data::save_safetensors(second, {state.begin() + 19, state.end()});
+  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("does not have the tensors"));
+  fs::remove(second);
+  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("cannot read " + second));
+}
+
+TEST_CASE("weights that do not fit the config are all named", "[pipeline][errors]") {
+  const TemporaryFolder folder;
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  nn::StateDict state = nn::state_dict(small_unet(1));
+  state[0].second = Tensor({4, 3, 1, 1});
+  state[3].first = "time_embedding.bias";
+  data::save_safetensors(folder.path() / "unet/diffusion_pytorch_model.safetensors", state);
+  CHECK_THROWS_WITH(load_unet(folder.path()),
+                    "load_state_dict: missing: time_embedding.linear_1.bias; unexpected: "
+                    "time_embedding.bias; conv_in.weight must be (4, 3, 3, 3), got (4, 3, 1, 1)");
 }
 
 TEST_CASE("a saved pipeline replaces the shards of the one before it", "[pipeline]") {
@@ -125,7 +172,7 @@ TEST_CASE("a saved pipeline replaces the shards of the one before it", "[pipelin
   fs::create_directories(folder.path() / "unet");
   save_in_shards(folder.path() / "unet", nn::state_dict(small_unet(1)));
   save_pipeline(folder.path(), small_unet(2), kScheduler);
-  CHECK(output_gap(load_unet(folder.path()).unet, small_unet(2)) == 0);
+  CHECK(output_gap(load_unet(folder.path()), small_unet(2)) == 0);
   CHECK(files_in(folder.path() / "unet") ==
         std::set<std::string>{"config.json", "diffusion_pytorch_model.safetensors"});
 }
@@ -181,15 +228,19 @@ TEST_CASE("a folder that is no pipeline of a UNet2D says why", "[pipeline][error
   save_pipeline(folder.path(), small_unet(1), kScheduler);
   const fs::path weights = folder.path() / "unet/diffusion_pytorch_model.safetensors";
 
-  fs::rename(weights, folder.path() / "unet/diffusion_pytorch_model.bin");
+  fs::rename(weights, folder.path() / "unet/diffusion_pytorch_model.fp16.safetensors");
   CHECK_THROWS_WITH(load_unet(folder.path()),
-                    "pipeline: " + unet + " has diffusion_pytorch_model.bin only, which is a " +
-                        "Python pickle; load it in Python once and call save_pretrained()");
-  fs::remove(folder.path() / "unet/diffusion_pytorch_model.bin");
-  CHECK_THROWS_WITH(load_unet(folder.path()),
-                    "pipeline: " + unet + " has no diffusion_pytorch_model.safetensors");
-  data::write_file(weights, "version https://git-lfs.github.com/spec/v1\n");
-  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("is a git-lfs pointer, not the weights"));
+                    "pipeline: " + unet +
+                        " has no diffusion_pytorch_model.safetensors; it has "
+                        "diffusion_pytorch_model.fp16.safetensors");
+  fs::remove(folder.path() / "unet/diffusion_pytorch_model.fp16.safetensors");
+  CHECK_THROWS_WITH(load_unet(folder.path(), "bf16"),
+                    "pipeline: " + unet + " has no diffusion_pytorch_model.bf16.safetensors");
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\n";
+  data::write_file(folder.path() / "unet/diffusion_pytorch_model.bin", pointer);
+  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("it is a Git LFS pointer"));
+  data::write_file(weights, pointer);
+  CHECK_THROWS_WITH(load_unet(folder.path()), Contains("it is a Git LFS pointer"));
 
   data::write_file(index, R"({"_class_name": "StableDiffusionPipeline"})");
   CHECK_THROWS_WITH(

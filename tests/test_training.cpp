@@ -28,7 +28,7 @@ const diffusion::TrainerOptions kOptions{
     .ema = nn::EmaOptions{}};
 
 nn::UNet2DConfig config_of(const Golden& golden) {
-  return nn::parse_unet2d_config(golden.metadata("config")).config;
+  return nn::parse_unet2d_config(golden.metadata("config"));
 }
 
 // The weights that PyTorch draws for seed 0.

@@ -25,7 +25,7 @@ std::string complaint(Change change) {
 
 TEST_CASE("a UNet2D config survives its JSON", "[unet2d_config]") {
   UNet2DConfig config;
-  CHECK(parse_unet2d_config(to_json(config)).config == config);
+  CHECK(parse_unet2d_config(to_json(config)) == config);
   config.sample_size = nn::ImageSize{32, 64};
   config.time_embedding_dim = 100;
   config.mid_block_type = std::nullopt;
@@ -33,8 +33,10 @@ TEST_CASE("a UNet2D config survives its JSON", "[unet2d_config]") {
   config.norm_eps = 1e-6;
   config.class_embed_type = "timestep";
   config.down_block_types = {"DownBlock2D"};
-  CHECK(parse_unet2d_config(to_json(config)).config == config);
-  CHECK(parse_unet2d_config(to_json(config)).unknown_keys.empty());
+  CHECK(parse_unet2d_config(to_json(config)) == config);
+  config.norm_num_groups = std::nullopt;
+  config.freq_shift = 1;
+  CHECK(parse_unet2d_config(to_json(config)) == config);
 }
 
 TEST_CASE("a UNet2D config is written as diffusers writes it", "[unet2d_config]") {
@@ -52,14 +54,13 @@ TEST_CASE("a UNet2D config is written as diffusers writes it", "[unet2d_config]"
 }
 
 TEST_CASE("keys that a UNet2D config lacks take diffusers' defaults", "[unet2d_config]") {
-  CHECK(parse_unet2d_config("{}").config == UNet2DConfig());
-  CHECK(parse_unet2d_config("{}").config.attention_head_dim == 8);
-  CHECK_FALSE(parse_unet2d_config(R"({"attention_head_dim": null})").config.attention_head_dim);
-  CHECK(parse_unet2d_config(R"({"sample_size": [8, 16]})").config.sample_size ==
-        nn::ImageSize{8, 16});
-  CHECK(
-      parse_unet2d_config(R"({"_name_or_path": "x", "decay": 0.9, "brand_new": 1})").unknown_keys ==
-      std::vector<std::string>{"brand_new", "decay"});
+  CHECK(parse_unet2d_config("{}") == UNet2DConfig());
+  CHECK(parse_unet2d_config("{}").attention_head_dim == 8);
+  CHECK_FALSE(parse_unet2d_config(R"({"attention_head_dim": null})").attention_head_dim);
+  CHECK(parse_unet2d_config(R"({"sample_size": [8, 16]})").sample_size == nn::ImageSize{8, 16});
+  // What averaged weights and Python objects leave behind.
+  CHECK(parse_unet2d_config(R"({"_name_or_path": "x", "decay": 0.9, "optimization_step": 1})") ==
+        UNet2DConfig());
 }
 
 TEST_CASE("a UNet2D config of another kind is refused", "[unet2d_config][errors]") {
@@ -73,6 +74,10 @@ TEST_CASE("a UNet2D config of another kind is refused", "[unet2d_config][errors]
                     "UNet2D config: in_channels must be an integer, got \"3\"");
   CHECK_THROWS_WITH(parse_unet2d_config(R"({"block_out_channels": [32, 1.5]})"),
                     "UNet2D config: block_out_channels must be an integer, got 1.5");
+  CHECK_THROWS_WITH(parse_unet2d_config(R"({"brand_new": 1, "in_channels": 3, "bottom": null})"),
+                    "UNet2D config: UNet2DModel has no bottom, brand_new");
+  CHECK_THROWS_WITH(parse_unet2d_config(R"({"in_channels": 3, "in_channels": 4})"),
+                    "UNet2D config: \"in_channels\" is there twice");
   CHECK_THROWS_WITH(parse_unet2d_config(R"({"quantization_config": {}})"),
                     "UNet2D config: quantised models are not supported");
 }
@@ -84,11 +89,12 @@ TEST_CASE("a UNet2D config that cannot be built says why", "[unet2d_config][erro
   CHECK(complaint([](UNet2DConfig& c) { c.block_out_channels.pop_back(); }) ==
         "UNet2D: down_block_types, up_block_types and block_out_channels must be of the same "
         "length, got 4, 4 and 3");
-  CHECK(complaint([](UNet2DConfig& c) { c.down_block_types[1] = "SkipDownBlock2D"; }) ==
-        "UNet2D: SkipDownBlock2D (NCSN++) is not supported yet");
   CHECK(complaint([](UNet2DConfig& c) { c.up_block_types[1] = "DownBlock2D"; }) ==
-        "UNet2D: block type must be UpBlock2D, AttnUpBlock2D or ResnetUpsampleBlock2D, got "
-        "\"DownBlock2D\"");
+        "UNet2D: up_block_types must be UpBlock2D, AttnUpBlock2D, ResnetUpsampleBlock2D, "
+        "SkipUpBlock2D or AttnSkipUpBlock2D, got \"DownBlock2D\"");
+  CHECK(complaint([](UNet2DConfig& c) { c.down_block_types[1] = "KDownBlock2D"; }) ==
+        "UNet2D: down_block_types must be DownBlock2D, AttnDownBlock2D, "
+        "ResnetDownsampleBlock2D, SkipDownBlock2D or AttnSkipDownBlock2D, got \"KDownBlock2D\"");
   CHECK(complaint([](UNet2DConfig& c) { c.norm_num_groups = 64; }) ==
         "UNet2D: norm_num_groups must divide the 224 channels of down block 0, got 64");
   CHECK(complaint([](UNet2DConfig& c) { c.norm_num_groups = 0; }) ==
@@ -117,4 +123,59 @@ TEST_CASE("a UNet2D config that cannot be built says why", "[unet2d_config][erro
         "UNet2D: downsample_padding must be 0 or 1, got 2");
   CHECK(complaint([](UNet2DConfig& c) { c.dropout = 1; }) ==
         "UNet2D: dropout must be in [0, 1), got 1");
+  CHECK(complaint([](UNet2DConfig& c) { c.norm_eps = -1; }) ==
+        "UNet2D: norm_eps must not be negative, got -1");
+  CHECK(complaint([](UNet2DConfig& c) { c.mid_block_scale_factor = 0; }) ==
+        "UNet2D: mid_block_scale_factor must be positive, got 0");
+}
+
+TEST_CASE("a UNet2D config that contradicts itself says where", "[unet2d_config][errors]") {
+  CHECK(complaint([](UNet2DConfig& c) {
+          c.class_embed_type = "timestep";
+          c.num_class_embeds = 7;
+        }) ==
+        "UNet2D: num_class_embeds must be null with class_embed_type timestep, which has no "
+        "table, got 7");
+  CHECK(complaint([](UNet2DConfig& c) { c.freq_shift = 112; }) ==
+        "UNet2D: freq_shift must not be half of block_out_channels[0], got 112");
+  CHECK(complaint([](UNet2DConfig& c) { c.norm_num_groups = std::nullopt; }) ==
+        "UNet2D: norm_num_groups must be given for DownBlock2D");
+}
+
+TEST_CASE("a UNet2D config of Skip blocks is checked", "[unet2d_config][errors]") {
+  const auto skip_complaint = [](const auto& change) {
+    return complaint([&](UNet2DConfig& c) {
+      c.down_block_types = {"SkipDownBlock2D", "AttnSkipDownBlock2D"};
+      c.up_block_types = {"AttnSkipUpBlock2D", "SkipUpBlock2D"};
+      c.block_out_channels = {32, 64};
+      c.norm_num_groups = std::nullopt;
+      change(c);
+    });
+  };
+  CHECK(skip_complaint([](UNet2DConfig&) {}) == "");
+  CHECK(skip_complaint([](UNet2DConfig& c) { c.in_channels = 1; }) ==
+        "UNet2D: in_channels must be 3 with SkipDownBlock2D, got 1");
+  CHECK(skip_complaint([](UNet2DConfig& c) { c.out_channels = 6; }) ==
+        "UNet2D: out_channels must be 3 with AttnSkipUpBlock2D, got 6");
+  CHECK(skip_complaint([](UNet2DConfig& c) { c.block_out_channels[0] = 33; }) ==
+        "UNet2D: the 33 channels of down block 0 must split into 8 groups, as Skip blocks "
+        "normalise them");
+  CHECK(skip_complaint([](UNet2DConfig& c) { c.block_out_channels[1] = 72; }) ==
+        "UNet2D: the 72 channels of down block 1 must split into 32 groups in front of the "
+        "attention of AttnSkipDownBlock2D");
+  CHECK(skip_complaint([](UNet2DConfig& c) {
+          c.block_out_channels = {8, 32};
+        }) ==
+        "UNet2D: the 40 channels of layer 2 of up block 0, skip connection included must "
+        "split into 32 groups, as Skip blocks normalise them");
+  CHECK(skip_complaint([](UNet2DConfig& c) {
+          c.down_block_types = {"DownBlock2D", "SkipDownBlock2D", "SkipDownBlock2D"};
+          c.up_block_types = {"UpBlock2D", "UpBlock2D", "SkipUpBlock2D"};
+          c.block_out_channels = {32, 32, 32};
+          c.norm_num_groups = 32;
+        }) == "UNet2D: down_block_types must not have DownBlock2D before SkipDownBlock2D");
+  CHECK(skip_complaint([](UNet2DConfig& c) {
+          c.up_block_types[1] = "UpBlock2D";
+          c.norm_num_groups = 32;
+        }) == "UNet2D: up_block_types must not have UpBlock2D behind AttnSkipUpBlock2D");
 }

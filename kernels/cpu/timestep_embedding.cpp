@@ -37,12 +37,34 @@ void embed(const TimestepEmbedding& p) {
   });
 }
 
+// Here the rounded angles are those of ln t.
+template <typename T, typename Step>
+void embed_logarithm(const TimestepEmbedding& p) {
+  constexpr T kPi = static_cast<T>(3.14159265358979323846);
+  const int64_t half = p.dim / 2;
+  parallel_for(p.N, [=](int64_t n) {
+    const T* f = static_cast<const T*>(p.frequencies);  // (half)
+    const T t = static_cast<T>(static_cast<const Step*>(p.t)[n]);
+    const T log_t = static_cast<T>(std::log(static_cast<double>(t)));
+    T* y = static_cast<T*>(p.y) + n * p.dim;  // (dim)
+    for (int64_t i = 0; i < half; ++i) {
+      const T product = log_t * f[i];
+      const double angle = 2 * product * kPi;
+      y[i] = static_cast<T>(std::sin(angle));
+      y[half + i] = static_cast<T>(std::cos(angle));
+    }
+  });
+}
+
 }  // namespace
 
 void timestep_embedding(const TimestepEmbedding& p, Stream) {
   visit<float, double>(p.dtype, "timestep_embedding", [&]<typename T>() {
-    visit<int32_t, int64_t, float, double>(p.t_dtype, "timestep_embedding",
-                                           [&]<typename Step>() { embed<T, Step>(p); });
+    visit<int32_t, int64_t, float, double>(
+        p.t_dtype, "timestep_embedding", [&]<typename Step>() {
+          if (p.frequencies) return embed_logarithm<T, Step>(p);
+          embed<T, Step>(p);
+        });
   });
 }
 

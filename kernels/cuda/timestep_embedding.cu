@@ -37,6 +37,38 @@ struct Embed {
   }
 };
 
+// The same for the logarithm of t and frequencies of the caller's.
+template <typename T, typename Step>
+struct EmbedLogarithm {
+  using A = Accumulator<T>;
+  const Step* t;         // (N)
+  const T* frequencies;  // (half)
+  T* y;                  // (N, 2 half)
+  int64_t half;
+  Divisor columns;  // half
+
+  __device__ void operator()(int64_t at) const {
+    const auto [n, i] = columns.divide(at);
+    const A log_t = static_cast<A>(log(static_cast<double>(static_cast<A>(t[n]))));
+    const A product = log_t * static_cast<A>(frequencies[i]);
+    const double angle = static_cast<double>(2 * product * static_cast<A>(3.14159265358979323846));
+    T* row = y + n * 2 * half;
+    row[i] = T(static_cast<A>(sin(angle)));
+    row[half + i] = T(static_cast<A>(cos(angle)));
+  }
+};
+
+template <typename T, typename Step>
+void embed_logarithm(const TimestepEmbedding& p, Stream stream) {
+  const int64_t half = p.dim / 2;
+  for_each(p.N * half, stream,
+           EmbedLogarithm<T, Step>{.t = static_cast<const Step*>(p.t),
+                                   .frequencies = static_cast<const T*>(p.frequencies),
+                                   .y = static_cast<T*>(p.y),
+                                   .half = half,
+                                   .columns = Divisor(half)});
+}
+
 }  // namespace
 
 void timestep_embedding(const TimestepEmbedding& p, Stream stream) {
@@ -45,6 +77,7 @@ void timestep_embedding(const TimestepEmbedding& p, Stream stream) {
   visit<float, double, bfloat16>(p.dtype, "timestep_embedding", [&]<typename T>() {
     visit<int32_t, int64_t, float, double>(p.t_dtype, "timestep_embedding", [&]<typename Step>() {
       using A = Accumulator<T>;
+      if (p.frequencies) return embed_logarithm<T, Step>(p, stream);
       const Embed<T, Step> body{
           .t = static_cast<const Step*>(p.t),
           .y = static_cast<T*>(p.y),
