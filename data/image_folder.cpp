@@ -108,8 +108,8 @@ std::vector<std::string> decode(const fs::path& folder, const Listing& listing, 
 // Leaves out what could not be read.
 ImageFolder keep_good(const fs::path& folder, const Listing& listing, const Tensor& images, int64_t bytes_each,
                       std::vector<std::string> why) {
-  ImageFolder out{.dataset = {}, .classes = listing.classes, .files = {}, .skipped = {},
-                  .other_files = listing.other_files};
+  ImageFolder out{
+      .dataset = {}, .classes = listing.classes, .files = {}, .skipped = {}, .other_files = listing.other_files};
   uint8_t* bytes = images.data<uint8_t>();
   int64_t kept = 0;
   for (size_t i = 0; i < why.size(); ++i) {
@@ -202,8 +202,12 @@ ImageFolder load_image_folder(const fs::path& folder, const ImageFolderOptions& 
   const Listing listing = list(folder, options);
   const Shape image = {options.resolution, options.resolution, options.channels};
   const fs::path cache = options.cache.empty() ? fs::path() : options.cache / file_name(listing.key);
-  ImageFolder out{.dataset = {}, .classes = listing.classes, .files = {}, .skipped = {},
-                  .other_files = listing.other_files, .from_cache = true};
+  ImageFolder out{.dataset = {},
+                  .classes = listing.classes,
+                  .files = {},
+                  .skipped = {},
+                  .other_files = listing.other_files,
+                  .from_cache = true};
   if (cache.empty() || !load_cache(cache, image, out)) {
     const Tensor images(image.inserted(0, static_cast<int64_t>(listing.files.size())), DType::u8, Device::cpu);
     std::vector<std::string> why = decode(folder, listing, options, images.data<uint8_t>(), image.numel());

@@ -36,8 +36,7 @@ std::vector<Taps> triangle_filter(int64_t in, int64_t out) {
       sum += weights.back();
     }
     Taps taps{.first = first, .weights = {}};
-    for (const double w : weights)
-      taps.weights.push_back(static_cast<int32_t>(0.5 + w / sum * (1 << kPrecision)));
+    for (const double w : weights) taps.weights.push_back(static_cast<int32_t>(0.5 + w / sum * (1 << kPrecision)));
     filter.push_back(std::move(taps));
   }
   return filter;
@@ -87,8 +86,9 @@ Tensor resize_bilinear(const Tensor& image, int64_t height, int64_t width) {
 Tensor crop(const Tensor& image, int64_t top, int64_t left, int64_t height, int64_t width) {
   check_image("crop", image);
   const int64_t H = image.dim(0), W = image.dim(1), C = image.dim(2);
-  IMAGO_CHECK(top >= 0 && left >= 0 && height >= 1 && width >= 1 && height <= H - top && width <= W - left, "crop: rows ",
-              top, " to ", top + height, " and columns ", left, " to ", left + width, " are not in ", image.shape());
+  IMAGO_CHECK(top >= 0 && left >= 0 && height >= 1 && width >= 1 && height <= H - top && width <= W - left,
+              "crop: rows ", top, " to ", top + height, " and columns ", left, " to ", left + width, " are not in ",
+              image.shape());
   Tensor out({height, width, C}, DType::u8, Device::cpu);
   for (int64_t y = 0; y < height; ++y)
     std::memcpy(out.data<uint8_t>() + y * width * C, image.data<uint8_t>() + ((top + y) * W + left) * C,

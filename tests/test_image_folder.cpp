@@ -1,9 +1,8 @@
-#include "data/image_folder.h"
-
 #include <fstream>
 
 #include "data/atomic_file.h"
 #include "data/image_file.h"
+#include "data/image_folder.h"
 #include "tests/golden.h"
 #include "tests/temporary_folder.h"
 
@@ -117,8 +116,7 @@ TEST_CASE("a decoded folder comes from the cache until something changes", "[ima
   CHECK(load().from_cache);
   fs::last_write_time(folder / "class/0.png", fs::file_time_type::clock::now() + std::chrono::seconds(5));
   CHECK(!load().from_cache);  // a file that was touched
-  for (const auto& entry : fs::directory_iterator(cache.path() / "imago"))
-    fs::resize_file(entry.path(), 100);
+  for (const auto& entry : fs::directory_iterator(cache.path() / "imago")) fs::resize_file(entry.path(), 100);
   CHECK(!load().from_cache);  // a damaged cache is made again
   CHECK(load().from_cache);
 }
@@ -133,7 +131,8 @@ TEST_CASE("a cache that cannot be written is done without", "[image_folder]") {
 TEST_CASE("image folders name what is wrong", "[image_folder][errors]") {
   const TemporaryFolder folder;
   const std::string path = folder.path().string();
-  CHECK_THROWS_WITH(data::load_image_folder(folder / "nowhere"), "image folder: there is no folder " + path + "/nowhere");
+  CHECK_THROWS_WITH(data::load_image_folder(folder / "nowhere"),
+                    "image folder: there is no folder " + path + "/nowhere");
   CHECK_THROWS_WITH(data::load_image_folder(folder.path()),
                     "image folder: there is no .jpg, .jpeg or .png file in " + path + " or below it");
   data::write_file(folder / "x.webp", "");
