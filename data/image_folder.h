@@ -1,4 +1,4 @@
-// A folder of pictures as a data set: found, decoded, made square, and kept in one file so that the next start is quick.
+// A folder of pictures as a data set: found, decoded, made square, and kept in one file for a quick next start.
 #pragma once
 
 #include <filesystem>
