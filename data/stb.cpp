@@ -80,7 +80,7 @@ bool inflate(std::string_view in, std::string& out, size_t& written) {
   return size >= 0;
 }
 
-Pixels decode_image(std::string_view file, int channels, std::string& why) {
+Pixels decode_image(std::string_view file, std::string& why) {
   Pixels out;
   if (file.size() > INT_MAX) {
     why = "too large";
@@ -90,16 +90,16 @@ Pixels decode_image(std::string_view file, int channels, std::string& why) {
     why = "bad Huffman table";
     return out;
   }
-  int width = 0, height = 0, found = 0;
+  int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(reinterpret_cast<const stbi_uc*>(file.data()),
-                            static_cast<int>(file.size()), &width, &height, &found, channels));
+                            static_cast<int>(file.size()), &width, &height, &channels, 0));
   if (!pixels) {
     const char* reason = stbi_failure_reason();
     why = reason ? reason : "unknown format";
     return out;
   }
-  out = {.height = height, .width = width, .channels = channels ? channels : found, .bytes = {}};
+  out = {.height = height, .width = width, .channels = channels, .bytes = {}};
   out.bytes.assign(pixels.get(), pixels.get() + static_cast<size_t>(height) *
                                                     static_cast<size_t>(width) *
                                                     static_cast<size_t>(out.channels));

@@ -17,9 +17,9 @@ struct Pixels {
   int height = 0, width = 0, channels = 0;
   std::vector<uint8_t> bytes;  // (height, width, channels)
 };
-// A PNG or JPEG image with the channels that it has (1 grey, 2 grey and alpha, 3 RGB, 4 RGBA), or
-// with `channels` of them. If it cannot be read, height is 0 and `why` says what is wrong.
-Pixels decode_image(std::string_view file, int channels, std::string& why);
+// A PNG or JPEG image with the channels that it has: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA. If it
+// cannot be read, height is 0 and `why` says what is wrong.
+Pixels decode_image(std::string_view file, std::string& why);
 
 // A PNG file. 1, 2, 3 or 4 channels.
 std::string encode_png(const uint8_t* pixels, int height, int width, int channels);

@@ -1,29 +1,8 @@
 #!/usr/bin/env bash
 # The mnist program from the outside: exit codes, messages, the files of a run, signals, and exact resuming.
 #   test_mnist_program.sh PATH_TO_MNIST
-set -u
-mnist=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-check() {  # check WHAT CONDITION...
-  local what=$1
-  shift
-  if "$@"; then echo "ok      $what"; else echo "FAILED  $what"; failures=$((failures + 1)); fi
-}
-# expect CODE TEXT ARGS...: the program's exit code, and a text in what it says on standard error
-expect() {
-  local code=$1 text=$2
-  shift 2
-  "$mnist" "$@" >out.txt 2>err.txt </dev/null
-  local got=$?
-  check "mnist $* exits with $code (got $got)" test "$got" -eq "$code"
-  check "mnist $* says '$text'" grep -qF -- "$text" err.txt
-  check "mnist $* says it in one sentence" test "$(grep -c . err.txt)" -le 2
-}
-same() { check "$1 and $2 are the same bytes" cmp -s "$1" "$2"; }
+source "$(dirname "$0")/program.sh" "$1"
+mnist=$program
 
 # ---- wrong flags, wrong files: one sentence, a non-zero code, nothing written ----
 expect 2 "did you mean --train-batch-size?" --train-batchsize 3
@@ -184,4 +163,4 @@ check "a second Ctrl-C ends with 130 (got $?)" test $? -eq 130
 check "at once: nothing was saved" bash -c "! ls twice | grep checkpoint-"
 check "nor said" bash -c "! grep stopped twice.log"
 
-if [ "$failures" -gt 0 ]; then echo "$failures checks failed"; exit 1; fi
+finish

@@ -1,20 +1,7 @@
 #!/usr/bin/env bash
 # The noise_schedules program from the outside: its two files are there, and are what they say they are.
 #   test_noise_schedules.sh PATH_TO_NOISE_SCHEDULES
-set -u
-program=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-failures=0
-
-check() {  # check WHAT CONDITION...
-  local what=$1
-  shift
-  if "$@"; then echo "ok      $what"; else echo "FAILED  $what"; failures=$((failures + 1)); fi
-}
-# The 32-bit number at a byte of a file, the most significant byte first.
-number_at() { od -An -tu1 -j "$2" -N4 "$1" | awk '{print (($1 * 256 + $2) * 256 + $3) * 256 + $4}'; }
+source "$(dirname "$0")/program.sh" "$1"
 
 "$program" >said.txt
 check "it succeeds" test $? -eq 0
@@ -41,4 +28,4 @@ check "half a picture is refused" test $? -eq 1
 check "in one sentence that names it" bash -c "test \$(wc -l <err.txt) -eq 1 && grep -q half.png err.txt"
 check "and nothing is drawn" test ! -e never
 
-if [ "$failures" -gt 0 ]; then echo "$failures checks failed"; exit 1; fi
+finish

@@ -22,8 +22,10 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// Those of the chosen subcommand too, if there are any.
 std::vector<std::string> flags_of(const CLI::App& app) {
   std::vector<std::string> flags;
+  for (const CLI::App* chosen : app.get_subcommands()) flags = flags_of(*chosen);
   for (const CLI::Option* option : app.get_options())
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   return flags;
@@ -40,6 +42,13 @@ std::vector<std::string> arguments(int argc, char** argv) {
     args.push_back(std::move(arg));
   }
   return args;
+}
+
+std::vector<std::string> commands_of(const CLI::App& app) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    commands.push_back(command->get_name());
+  return commands;
 }
 
 std::string& saved_command_line() {
@@ -89,7 +98,9 @@ int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) 
   std::string& line = saved_command_line();
   line.clear();
   for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
-  app.allow_extras();  // so that an unknown flag can be answered with the nearest one
+  // So that an unknown flag can be answered with the nearest one.
+  app.allow_extras();
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) command->allow_extras();
   try {
     app.parse(arguments(argc, argv));
   } catch (const CLI::CallForHelp& help) {
@@ -97,9 +108,9 @@ int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) 
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error.what());
   }
-  for (const std::string& extra : app.remaining()) {
+  for (const std::string& extra : app.remaining(/*recurse=*/true)) {
     const std::string flag = extra.substr(0, extra.find('='));
-    const std::string hint = flag.starts_with("-") ? nearest(flag, flags_of(app)) : "";
+    const std::string hint = nearest(flag, flag.starts_with("-") ? flags_of(app) : commands_of(app));
     return usage_error(
         app, fmt::format("unknown {} {}{}", flag.starts_with("-") ? "flag" : "argument", flag,
                          hint.empty() ? "" : fmt::format("; did you mean {}?", hint)));

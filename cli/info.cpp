@@ -1,0 +1,118 @@
+// What is in a model, a training run, a folder of pictures, or a safetensors file.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "cli/commands.h"
+#include "data/image_folder.h"
+#include "data/safetensors.h"
+#include "diffusion/pipeline.h"
+#include "diffusion/scheduler_config.h"
+#include "examples/program/progress.h"
+#include "examples/program/run_directory.h"
+#include "nn/module.h"
+
+namespace imago::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string joined(const std::vector<int64_t>& numbers) {
+  std::string out;
+  for (const int64_t n : numbers) out += (out.empty() ? "" : ", ") + std::to_string(n);
+  return out;
+}
+
+// Parameters by the first part of their names: conv_in, down_blocks.0, mid_block, ...
+void print_parts(const nn::UNet2D& unet) {
+  std::vector<std::pair<std::string, int64_t>> parts;
+  for (const auto& [name, parameter] : nn::named_parameters(unet)) {
+    size_t end = name.find('.');
+    if (name.compare(end + 1, 1, "0") >= 0 && std::isdigit(static_cast<unsigned char>(name[end + 1])))
+      end = name.find('.', end + 1);
+    const std::string part = name.substr(0, end);
+    if (parts.empty() || parts.back().first != part) parts.emplace_back(part, 0);
+    parts.back().second += parameter.numel();
+  }
+  const double total = static_cast<double>(nn::parameter_count(unet));
+  for (const auto& [part, count] : parts)
+    fmt::print("  {:<24} {:>12} {:>5.1f} %\n", part, count, 100 * static_cast<double>(count) / total);
+}
+
+int model_info(const fs::path& folder) {
+  const diffusion::LoadedUNet loaded = diffusion::load_unet(folder);
+  const nn::UNet2DConfig& c = loaded.unet.config();
+  const int64_t parameters = nn::parameter_count(loaded.unet);
+  fmt::print("UNet2DModel in {}\n", folder.string());
+  if (c.sample_size)
+    fmt::print("pictures: {} x {}, {} channels\n", c.sample_size->height, c.sample_size->width, c.out_channels);
+  fmt::print("levels: {} channels, {} layers each\n", joined(c.block_out_channels), c.layers_per_block);
+  for (size_t i = 0; i < c.down_block_types.size(); ++i)
+    fmt::print("  {:<28} {}\n", c.down_block_types[i], c.up_block_types[c.up_block_types.size() - 1 - i]);
+  fmt::print("parameters: {} ({:.2f} M, {} as f32)\n", parameters, static_cast<double>(parameters) / 1e6,
+             program::megabytes(static_cast<size_t>(parameters) * sizeof(float)));
+  print_parts(loaded.unet);
+  const auto [class_name, s] = diffusion::parse_scheduler_config(diffusion::load_scheduler_config(folder));
+  fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
+             diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));
+  for (const std::string& key : loaded.unknown_keys) fmt::print("unknown key in the config: {}\n", key);
+  for (const std::string& name : loaded.unexpected_tensors) fmt::print("tensor without a place: {}\n", name);
+  return 0;
+}
+
+int run_info(const fs::path& folder) {
+  fmt::print("a training run in {}\n", folder.string());
+  for (const fs::path& checkpoint : program::checkpoints(folder)) fmt::print("  {}\n", checkpoint.filename().string());
+  const fs::path model = folder / "model";
+  if (fs::exists(model / "model_index.json")) return model_info(model);
+  fmt::print("no finished model in it yet; a checkpoint's model_ema/ is one that can be drawn with\n");
+  return 0;
+}
+
+int file_info(const fs::path& path) {
+  const data::SafetensorsFile file = data::SafetensorsFile::open(path);
+  uint64_t bytes = 0;
+  for (const std::string& name : file.names()) {
+    const data::SafetensorsInfo& info = file.info(name);
+    std::string shape;
+    for (const uint64_t n : info.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(n);
+    fmt::print("  {:<60} {:>5} ({})\n", name, info.dtype, shape);
+    bytes += info.end - info.begin;
+  }
+  fmt::print("{} tensors, {}\n", file.names().size(), program::megabytes(bytes));
+  for (const auto& [key, value] : file.metadata()) fmt::print("{}: {}\n", key, value);
+  return 0;
+}
+
+int pictures_info(const fs::path& folder) {
+  const data::ImageFolder set = data::load_image_folder(folder, {.resolution = 8});
+  fmt::print("{} pictures in {}\n", set.files.size(), folder.string());
+  std::map<std::string, int> counts;
+  if (!set.classes.empty())
+    for (const std::string& file : set.files) ++counts[file.substr(0, file.find('/'))];
+  for (const auto& [name, count] : counts) fmt::print("  {:<32} {:>6}\n", name, count);
+  if (set.other_files) fmt::print("{} other files\n", set.other_files);
+  for (const auto& [file, why] : set.skipped) fmt::print("cannot be read: {}: {}\n", file, why);
+  return 0;
+}
+
+int info(const fs::path& path) {
+  IMAGO_CHECK(fs::exists(path), "info: there is no ", path.string());
+  if (!fs::is_directory(path)) return file_info(path);
+  if (fs::exists(path / "model_index.json") || fs::exists(path / "config.json")) return model_info(path);
+  if (fs::exists(path / "metrics.jsonl")) return run_info(path);
+  return pictures_info(path);
+}
+
+}  // namespace
+
+Command add_info(CLI::App& app) {
+  const auto path = std::make_shared<std::string>();
+  app.add_option("path", *path, "folder of a model, of a run, of pictures; or a .safetensors file")->required();
+  return [path] { return info(*path); };
+}
+
+}  // namespace imago::cli

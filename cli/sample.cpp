@@ -1,0 +1,178 @@
+// Pictures drawn by a model in diffusers' format.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "core/device_memory.h"
+#include "core/parallel.h"
+#include "data/animation.h"
+#include "data/grid.h"
+#include "data/image_file.h"
+#include "diffusion/pipeline.h"
+#include "diffusion/sampler.h"
+#include "examples/program/command_line.h"
+#include "examples/program/interrupt.h"
+#include "examples/program/pictures.h"
+#include "examples/program/progress.h"
+
+namespace imago::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMostFrames = 40;  // of an animation
+
+struct Flags {
+  std::string model, output = "samples.png", strip, animation, images;
+  std::string sampler = "ddim", device = "auto";
+  int64_t steps = 50, num_images = 16, batch_size = 16;
+  double eta = 0;
+  uint64_t seed = 0;
+  std::vector<int64_t> size;  // height and width; empty: the model's own
+  int threads = 0;
+};
+
+std::unique_ptr<diffusion::Scheduler> scheduler_of(const Flags& f) {
+  diffusion::SchedulerConfig config =
+      diffusion::parse_scheduler_config(diffusion::load_scheduler_config(f.model)).config;
+  // The first step is then the last time step of training: pure noise is what the model knows from there.
+  config.timestep_spacing = diffusion::TimestepSpacing::trailing;
+  IMAGO_CHECK(f.steps <= config.num_train_timesteps, "--steps must be at most ", config.num_train_timesteps,
+              ", which the model was trained with, got ", f.steps);
+  return diffusion::make_scheduler(f.sampler == "ddpm" ? "DDPMScheduler" : "DDIMScheduler", config);
+}
+
+Shape image_shape(const Flags& f, const nn::UNet2DConfig& config) {
+  nn::ImageSize size = config.sample_size.value_or(nn::ImageSize{0, 0});
+  if (!f.size.empty()) size = {f.size[0], f.size.back()};
+  IMAGO_CHECK(size.height > 0 && size.width > 0, "the model does not say how large its pictures are; use --size");
+  return {size.height, size.width, config.in_channels};
+}
+
+// The bytes of some images as one picture, shown side by side.
+Tensor grid_of(const Tensor& images) {
+  return data::image_grid(data::to_bytes(images.to(Device::cpu), data::PixelRange::symmetric),
+                          {.upscale = std::max<int64_t>(1, 64 / images.dim(2))});
+}
+
+// What is seen while the first batch is drawn.
+class Film {
+ public:
+  Film(const Flags& f, int64_t steps)
+      : every_(std::max<int64_t>(1, steps / kMostFrames)), wanted_(!f.animation.empty()) {}
+  void add(int64_t step, int64_t total, const Tensor& x) {
+    if (wanted_ && (step % every_ == 0 || step == total)) frames_.push_back(grid_of(x));
+  }
+  void write(const fs::path& path) const {
+    const Shape frame = frames_.at(0).shape();
+    Tensor all(frame.inserted(0, static_cast<int64_t>(frames_.size())), DType::u8, Device::cpu);
+    for (size_t i = 0; i < frames_.size(); ++i)
+      all.slice(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1)
+          .copy_from(frames_[i].reshape(frame.inserted(0, 1)));
+    data::write_animation(path, all);
+  }
+
+ private:
+  int64_t every_;
+  bool wanted_;
+  std::vector<Tensor> frames_;
+};
+
+// A line that is redrawn, on a terminal only.
+class Counter {
+ public:
+  explicit Counter(int64_t total) : total_(total) {}
+  ~Counter() {
+    if (terminal_) fmt::print(stderr, "\r\x1b[K");
+  }
+  void step(int64_t done) {
+    if (!terminal_) return;
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
+    const double left = spent.count() / static_cast<double>(done) * static_cast<double>(total_ - done);
+    fmt::print(stderr, "\r\x1b[Kdrawing: step {}/{} | {} left", done, total_, program::duration(left));
+    std::fflush(stderr);
+  }
+
+ private:
+  int64_t total_;
+  bool terminal_ = isatty(fileno(stderr)) != 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+int sample(const Flags& f) {
+  set_default_device(device_named(f.device));
+  if (f.threads > 0) set_thread_count(f.threads);
+  program::catch_interrupts();
+  const diffusion::LoadedUNet loaded = diffusion::load_unet(f.model);
+  for (const std::string& key : loaded.unknown_keys) fmt::print(stderr, "note: key {} of the config is unknown\n", key);
+  const nn::UNet2D& unet = loaded.unet;
+  IMAGO_CHECK(!unet.config().has_classes(), "sample: ", f.model, " wants class labels, which imago sample cannot give");
+  const auto scheduler = scheduler_of(f);
+  const Shape image = image_shape(f, unet.config());
+
+  const int64_t batches = (f.num_images + f.batch_size - 1) / f.batch_size;
+  Tensor all(image.inserted(0, f.num_images), DType::f32, Device::cpu);
+  Film film(f, f.steps);
+  program::Strip strip(std::min<int64_t>(4, std::min(f.batch_size, f.num_images)), f.steps, 12);
+  {
+    Counter counter(batches * f.steps);
+    for (int64_t b = 0; b < batches; ++b) {
+      const int64_t first = b * f.batch_size, count = std::min(f.batch_size, f.num_images - first);
+      const auto look = [&](const diffusion::SampleProgress& p) {
+        program::stop_if_interrupted();
+        counter.step(b * f.steps + p.step);
+        if (b > 0) return;
+        film.add(p.step, p.total, p.x);
+        if (!f.strip.empty()) strip.add(p.step, p.x, p.x0);
+      };
+      const Tensor x = diffusion::sample(
+          [&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *scheduler,
+          image.inserted(0, count),
+          {.steps = f.steps, .eta = f.eta, .seed = f.seed, .first_image = static_cast<uint64_t>(first)}, look);
+      all.slice(first, first + count).copy_from(x.to(Device::cpu));
+    }
+  }
+  data::write_png(f.output, grid_of(all));
+  if (!f.strip.empty()) strip.write(f.strip, data::PixelRange::symmetric);
+  if (!f.animation.empty()) film.write(f.animation);
+  if (!f.images.empty()) {
+    fs::create_directories(f.images);
+    const Tensor bytes = data::to_bytes(all, data::PixelRange::symmetric);
+    for (int64_t i = 0; i < f.num_images; ++i)
+      data::write_png(fs::path(f.images) / fmt::format("{:05}.png", i), bytes.slice(i, i + 1).reshape(image));
+  }
+  fmt::print("{}\n", f.output);
+  return 0;
+}
+
+}  // namespace
+
+Command add_sample(CLI::App& app) {
+  const auto f = std::make_shared<Flags>();
+  app.add_option("model", f->model, "folder of a diffusers pipeline, such as a run's model/")->required();
+  app.add_option("--output", f->output, "the grid of pictures, PNG");
+  app.add_option("--num-images", f->num_images, "how many pictures")->check(program::positive);
+  app.add_option("--batch-size", f->batch_size, "how many at a time; changes nothing but memory and speed")
+      ->check(program::positive);
+  app.add_option("--sampler", f->sampler, "ddim or ddpm")->check(CLI::IsMember({"ddim", "ddpm"}));
+  app.add_option("--steps", f->steps, "steps of sampling: more are slower and better")->check(program::positive);
+  app.add_option("--eta", f->eta, "of ddim: how much noise is drawn again, from 0 to 1")->check(program::fraction);
+  app.add_option("--seed", f->seed, "another number, other pictures");
+  app.add_option("--size", f->size, "height and width, or one number for both")
+      ->expected(1, 2)
+      ->check(program::positive);
+  app.add_option("--images", f->images, "a folder to write every picture to, each by itself");
+  app.add_option("--strip", f->strip, "a PNG that shows some pictures on their way from noise");
+  app.add_option("--animation", f->animation, "a moving PNG of that, for browsers");
+  app.add_option("--device", f->device, "auto, cpu or cuda");
+  app.add_option("--threads", f->threads, "0: all");
+  return [f] { return sample(*f); };
+}
+
+}  // namespace imago::cli

@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The command `imago` from the outside, on a tiny model that mnist trained.
+#   test_imago_command.sh PATH_TO_IMAGO PATH_TO_MNIST
+mnist=$(realpath "$2")
+source "$(dirname "$0")/program.sh" "$1"
+export XDG_CACHE_HOME=$work/cache
+
+# ---- help and mistakes ----
+"$program" >help.txt
+check "imago alone is no error" test $? -eq 0
+for command in sample info convert doctor; do
+  check "its help lists $command" grep -q "^  $command" help.txt
+  "$program" $command --help >/dev/null
+  check "$command has help" test $? -eq 0
+done
+expect 2 "did you mean sample?" smaple
+expect 2 "did you mean --steps?" sample x --stesp 3
+expect 2 "model" sample
+expect 1 "there is no nowhere" info nowhere
+expect 1 "nowhere is not a folder" sample nowhere
+"$program" doctor >doctor.txt
+check "doctor knows the processor" grep -q "^processor: " doctor.txt
+check "doctor says why there is no GPU, or that there is one" grep -q "^GPU:" doctor.txt
+
+# ---- a model ----
+"$mnist" --data synthetic --train-batch-size 4 --eval-batch-size 1 --block-out-channels 8 16 --norm-num-groups 4 \
+  --ddpm-num-inference-steps 2 --max-train-steps 2 --output-dir run >/dev/null 2>&1
+model=run/model
+"$program" info run >info.txt
+check "info finds the run's model" grep -q "^UNet2DModel in run/model" info.txt
+check "info counts parameters" grep -Eq "^parameters: [0-9]+ " info.txt
+check "info names the scheduler" grep -q "^scheduler: DDPMScheduler, 1000 time steps" info.txt
+"$program" info $model/unet/diffusion_pytorch_model.safetensors >tensors.txt
+check "info lists the tensors of a file" grep -q "conv_in.weight .*F32 (8, 1, 3, 3)" tensors.txt
+
+sample() { "$program" sample $model --steps 3 --num-images 5 --size 8 "$@"; }
+sample --output a.png --strip strip.png --animation moving.png --images each >said.txt 2>err.txt
+check "sample succeeds" test $? -eq 0
+check "it says where the picture is" test "$(cat said.txt)" = a.png
+check "a log gets no control characters" bash -c "! grep -q $'[\r\033]' err.txt"
+check "five pictures by themselves" test "$(ls each | wc -l)" -eq 5
+check "the strip is wider than high" test "$(number_at strip.png 16)" -gt 0
+check "the animation moves" grep -q acTL moving.png
+sample --output b.png --batch-size 2 >/dev/null
+same a.png b.png  # whatever the batches
+sample --output c.png --seed 1 >/dev/null
+check "another seed gives another picture" bash -c "! cmp -s a.png c.png"
+expect 1 "--steps must be at most 1000" sample $model --steps 2000
+
+# ---- the same model, written anew ----
+"$program" convert $model copy >/dev/null 2>err.txt
+check "convert succeeds" test $? -eq 0
+for file in model_index.json unet/config.json unet/diffusion_pytorch_model.safetensors scheduler/scheduler_config.json; do
+  same $model/$file copy/$file
+done
+expect 1 "copy exists already; --overwrite" convert $model copy
+
+# ---- pictures ----
+mkdir -p pictures/one pictures/two
+cp each/00000.png pictures/one/a.png
+cp each/00001.png pictures/two/b.png
+head -c 100 each/00002.png >pictures/two/half.png
+"$program" info pictures >pictures.txt
+check "info counts pictures" grep -q "^2 pictures in pictures" pictures.txt
+check "info counts classes" grep -Eq "^  two +1$" pictures.txt
+check "info names what cannot be read" grep -q "two/half.png" pictures.txt
+finish
