@@ -43,9 +43,9 @@ void print_parts(const nn::UNet2D& unet) {
 }
 
 int model_info(const fs::path& folder) {
-  const diffusion::LoadedUNet loaded = diffusion::load_unet(folder);
-  const nn::UNet2DConfig& c = loaded.unet.config();
-  const int64_t parameters = nn::parameter_count(loaded.unet);
+  const nn::UNet2D unet = diffusion::load_unet(folder);
+  const nn::UNet2DConfig& c = unet.config();
+  const int64_t parameters = nn::parameter_count(unet);
   fmt::print("UNet2DModel in {}\n", folder.string());
   if (c.sample_size)
     fmt::print("pictures: {} x {}, {} channels\n", c.sample_size->height, c.sample_size->width, c.out_channels);
@@ -54,12 +54,10 @@ int model_info(const fs::path& folder) {
     fmt::print("  {:<28} {}\n", c.down_block_types[i], c.up_block_types[c.up_block_types.size() - 1 - i]);
   fmt::print("parameters: {} ({:.2f} M, {} as f32)\n", parameters, static_cast<double>(parameters) / 1e6,
              program::megabytes(static_cast<size_t>(parameters) * sizeof(float)));
-  print_parts(loaded.unet);
+  print_parts(unet);
   const auto [class_name, s] = diffusion::parse_scheduler_config(diffusion::load_scheduler_config(folder));
   fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
              diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));
-  for (const std::string& key : loaded.unknown_keys) fmt::print("unknown key in the config: {}\n", key);
-  for (const std::string& name : loaded.unexpected_tensors) fmt::print("tensor without a place: {}\n", name);
   return 0;
 }
 

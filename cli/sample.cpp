@@ -1,5 +1,5 @@
 // Pictures drawn by a model in diffusers' format.
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -29,23 +29,34 @@ namespace fs = std::filesystem;
 constexpr int64_t kMostFrames = 40;  // of an animation
 
 struct Flags {
-  std::string model, output = "samples.png", strip, animation, images;
+  std::string model, variant, output = "samples.png", strip, animation, images;
   std::string sampler = "ddim", device = "auto";
   int64_t steps = 50, num_images = 16, batch_size = 16;
   double eta = 0;
   uint64_t seed = 0;
+  std::optional<uint64_t> torch_seed;
   std::vector<int64_t> size;  // height and width; empty: the model's own
   int threads = 0;
 };
 
+constexpr const char* kOwn = "own";  // the sampler that the model names itself
+
 std::unique_ptr<diffusion::Scheduler> scheduler_of(const Flags& f) {
-  diffusion::SchedulerConfig config =
-      diffusion::parse_scheduler_config(diffusion::load_scheduler_config(f.model)).config;
-  // The first step is then the last time step of training: pure noise is what the model knows from there.
-  config.timestep_spacing = diffusion::TimestepSpacing::trailing;
+  const std::string json = diffusion::load_scheduler_config(f.model);
+  if (f.sampler == kOwn) return diffusion::scheduler_from_json(json);
+  const std::string_view class_name = diffusion::scheduler_class(f.sampler);
+  diffusion::SchedulerConfig config = diffusion::parse_scheduler_config(json, class_name).config;
   IMAGO_CHECK(f.steps <= config.num_train_timesteps, "--steps must be at most ", config.num_train_timesteps,
               ", which the model was trained with, got ", f.steps);
-  return diffusion::make_scheduler(f.sampler == "ddpm" ? "DDPMScheduler" : "DDIMScheduler", config);
+  // The first step is then the last time step of training: pure noise is what the model knows from there.
+  config.timestep_spacing = diffusion::TimestepSpacing::trailing;
+  return diffusion::make_scheduler(class_name, config);
+}
+
+std::vector<std::string> samplers() {
+  std::vector<std::string> names = diffusion::sampler_names();
+  names.emplace_back(kOwn);
+  return names;
 }
 
 Shape image_shape(const Flags& f, const nn::UNet2DConfig& config) {
@@ -109,32 +120,39 @@ int sample(const Flags& f) {
   set_default_device(device_named(f.device));
   if (f.threads > 0) set_thread_count(f.threads);
   program::catch_interrupts();
-  const diffusion::LoadedUNet loaded = diffusion::load_unet(f.model);
-  for (const std::string& key : loaded.unknown_keys) fmt::print(stderr, "note: key {} of the config is unknown\n", key);
-  const nn::UNet2D& unet = loaded.unet;
+  const nn::UNet2D unet = diffusion::load_unet(f.model, f.variant);
   IMAGO_CHECK(!unet.config().has_classes(), "sample: ", f.model, " wants class labels, which imago sample cannot give");
   const auto scheduler = scheduler_of(f);
   const Shape image = image_shape(f, unet.config());
 
-  const int64_t batches = (f.num_images + f.batch_size - 1) / f.batch_size;
+  // PyTorch draws the noise of a whole batch in one go.
+  const int64_t batch_size = f.torch_seed ? f.num_images : f.batch_size;
+  const int64_t batches = (f.num_images + batch_size - 1) / batch_size;
+  scheduler->set_timesteps(f.steps);
+  const auto calls =
+      static_cast<int64_t>(scheduler->timesteps().size());  // of the model: some methods need several a step
   Tensor all(image.inserted(0, f.num_images), DType::f32, Device::cpu);
-  Film film(f, f.steps);
-  program::Strip strip(std::min<int64_t>(4, std::min(f.batch_size, f.num_images)), f.steps, 12);
+  Film film(f, calls);
+  program::Strip strip(std::min<int64_t>(4, std::min(batch_size, f.num_images)), calls, 12);
   {
-    Counter counter(batches * f.steps);
+    Counter counter(batches * calls);
     for (int64_t b = 0; b < batches; ++b) {
-      const int64_t first = b * f.batch_size, count = std::min(f.batch_size, f.num_images - first);
+      const int64_t first = b * batch_size, count = std::min(batch_size, f.num_images - first);
       const auto look = [&](const diffusion::SampleProgress& p) {
         program::stop_if_interrupted();
-        counter.step(b * f.steps + p.step);
+        counter.step(b * calls + p.step);
         if (b > 0) return;
         film.add(p.step, p.total, p.x);
         if (!f.strip.empty()) strip.add(p.step, p.x, p.x0);
       };
-      const Tensor x = diffusion::sample(
-          [&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *scheduler,
-          image.inserted(0, count),
-          {.steps = f.steps, .eta = f.eta, .seed = f.seed, .first_image = static_cast<uint64_t>(first)}, look);
+      const Tensor x = diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); },
+                                         *scheduler, image.inserted(0, count),
+                                         {.steps = f.steps,
+                                          .eta = f.eta,
+                                          .seed = f.seed,
+                                          .first_image = static_cast<uint64_t>(first),
+                                          .torch_seed = f.torch_seed},
+                                         look);
       all.slice(first, first + count).copy_from(x.to(Device::cpu));
     }
   }
@@ -156,14 +174,19 @@ int sample(const Flags& f) {
 Command add_sample(CLI::App& app) {
   const auto f = std::make_shared<Flags>();
   app.add_option("model", f->model, "folder of a diffusers pipeline, such as a run's model/")->required();
+  app.add_option("--variant", f->variant, "which of the model's weights, where it has several: fp16, say");
   app.add_option("--output", f->output, "the grid of pictures, PNG");
   app.add_option("--num-images", f->num_images, "how many pictures")->check(program::positive);
   app.add_option("--batch-size", f->batch_size, "how many at a time; changes nothing but memory and speed")
       ->check(program::positive);
-  app.add_option("--sampler", f->sampler, "ddim or ddpm")->check(CLI::IsMember({"ddim", "ddpm"}));
+  app.add_option("--sampler", f->sampler,
+                 "how: " + fmt::format("{}", fmt::join(samplers(), ", ")) + "; own: as the model's scheduler says")
+      ->check(CLI::IsMember(samplers()));
   app.add_option("--steps", f->steps, "steps of sampling: more are slower and better")->check(program::positive);
   app.add_option("--eta", f->eta, "of ddim: how much noise is drawn again, from 0 to 1")->check(program::fraction);
   app.add_option("--seed", f->seed, "another number, other pictures");
+  app.add_option("--torch-seed", f->torch_seed,
+                 "draw the noise that a diffusers pipeline draws with torch.manual_seed of this number");
   app.add_option("--size", f->size, "height and width, or one number for both")
       ->expected(1, 2)
       ->check(program::positive);
