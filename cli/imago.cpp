@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   const auto add = [&](const char* name, const char* what, cli::Command (*add_flags)(CLI::App&)) {
     commands[name] = add_flags(*app.add_subcommand(name, what));
   };
+  add("train", "learn to draw pictures like those in a folder", cli::add_train);
   add("sample", "draw pictures with a model in diffusers' format", cli::add_sample);
   add("info", "say what is in a model, a run, a folder of pictures or a file", cli::add_info);
   add("convert", "write a model anew, as one that today's diffusers loads", cli::add_convert);

@@ -6,8 +6,8 @@
 //   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet,
 //                            not told how much noise there is, learns to say what the digit was
 //
-// What is learnt and drawn stands here. The loop around it (batches, progress, checkpoints, Ctrl-C)
-// is program::train().
+// What is learnt and drawn stands here and in program/ddpm_run.cpp. The loop around it (batches,
+// progress, checkpoints, Ctrl-C) is program::train().
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
@@ -16,11 +16,9 @@
 #include "data/atomic_file.h"
 #include "data/mnist_source.h"
 #include "data/safetensors.h"
-#include "diffusion/pipeline.h"
 #include "diffusion/simple_scheduler.h"
-#include "diffusion/training_loss.h"
 #include "examples/program/command_line.h"
-#include "examples/program/interrupt.h"
+#include "examples/program/ddpm_run.h"
 #include "examples/program/pictures.h"
 #include "examples/program/training_run.h"
 #include "nn/basic_unet.h"
@@ -41,9 +39,8 @@ struct Flags {
   program::TrainingFlags training = {.train_batch_size = 32, .learning_rate = 1.5e-3};
   // ddpm
   std::vector<int64_t> block_out_channels = {16, 32, 32};
-  int64_t layers_per_block = 1, norm_num_groups = 8, ddpm_num_steps = 1000,
-          ddpm_num_inference_steps = 100;
-  std::string ddpm_beta_schedule = "linear", prediction_type = "epsilon", sampler = "ddpm";
+  int64_t layers_per_block = 1, norm_num_groups = 8;
+  program::DdpmFlags ddpm;
 };
 
 void add_flags(CLI::App& app, Flags& f) {
@@ -51,7 +48,7 @@ void add_flags(CLI::App& app, Flags& f) {
       ->check(CLI::IsMember({"ddpm", "corrupt"}));
   app.add_option("--data", f.data, "auto, mnist, synthetic, or a folder with the four MNIST files");
   program::add_training_flags(app, f.training);
-  CLI::Option_group& ddpm = *app.add_option_group("Recipe ddpm");
+  CLI::Option_group& ddpm = *app.add_option_group("Network of recipe ddpm");
   ddpm.add_option("--block-out-channels", f.block_out_channels,
                   "channels of the UNet's levels, up to three")
       ->check(program::positive)
@@ -60,16 +57,7 @@ void add_flags(CLI::App& app, Flags& f) {
       ->check(program::positive);
   ddpm.add_option("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")
       ->check(program::positive);
-  ddpm.add_option("--ddpm-num-steps", f.ddpm_num_steps, "time steps of the noise schedule")
-      ->check(program::positive);
-  ddpm.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule,
-                  "linear, scaled_linear, squaredcos_cap_v2, sigmoid or laplace");
-  ddpm.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction");
-  ddpm.add_option("--sampler", f.sampler,
-                  fmt::format("{}", fmt::join(diffusion::sampler_names(), ", ")))
-      ->check(CLI::IsMember(diffusion::sampler_names()));
-  ddpm.add_option("--ddpm-num-inference-steps", f.ddpm_num_inference_steps, "steps of sampling")
-      ->check(program::positive);
+  program::add_ddpm_flags(app, f.ddpm);
 }
 
 const Shape kDigit = {28, 28, 1};
@@ -93,63 +81,12 @@ nn::UNet2DConfig unet_config(const Flags& f) {
 }
 
 int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
-  IMAGO_CHECK(f.ddpm_num_inference_steps <= f.ddpm_num_steps,
-              "--ddpm-num-inference-steps must be at most --ddpm-num-steps, ", f.ddpm_num_steps,
-              ", got ", f.ddpm_num_inference_steps);
-  const diffusion::SchedulerConfig schedule{
-      .num_train_timesteps = f.ddpm_num_steps,
-      .beta_schedule = diffusion::beta_schedule(f.ddpm_beta_schedule),
-      .prediction_type = diffusion::prediction_type(f.prediction_type)};
-  const auto forward = diffusion::make_scheduler("DDPMScheduler", schedule);
-  const std::string sampler(diffusion::scheduler_class(f.sampler));
-  diffusion::SchedulerConfig sampling =
-      diffusion::parse_scheduler_config(diffusion::to_json(*forward), sampler).config;
-  sampling.skip_prk_steps = true;  // pndm: its first steps would take four calls of the model each
-  // Start at the last time step: pure noise is what the model knows from there, and nowhere else.
-  sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
-  const auto reverse = diffusion::make_scheduler(sampler, sampling);
   const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
-
-  const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
-    const auto each_step = [&](const diffusion::SampleProgress& p) {
-      program::stop_if_interrupted();
-      if (look) look(p);
-    };
-    return diffusion::sample(
-        [&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); }, *reverse,
-        batch_of(count), {.steps = f.ddpm_num_inference_steps, .seed = f.training.seed}, each_step);
-  };
-  program::Recipe recipe{.name = "mnist-ddpm", .model = &unet};
-  // Equation 14, with ab = alpha_bar_t:
-  // L = E || epsilon - epsilon_theta(sqrt(ab) x_0 + sqrt(1 - ab) epsilon, t) ||^2
-  recipe.loss = [&](const diffusion::PickedImages& x0, const diffusion::BatchKey& key) {
-    return diffusion::training_loss(
-        [&](const Variable& x_t, const Tensor& t) { return unet(x_t, t); }, *forward, x0, key);
-  };
-  recipe.draw_samples = [&](const fs::path& png) {
-    program::write_grid(png, draw(f.training.eval_batch_size), data::PixelRange::symmetric);
-  };
-  // Some digits on their way: x_t above the x_0 predicted from it.
-  recipe.draw_final = [&](const fs::path& folder) {
-    reverse->set_timesteps(f.ddpm_num_inference_steps);
-    program::Strip strip(4, static_cast<int64_t>(reverse->timesteps().size()), 12);
-    draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
-    strip.write(folder / "denoising.png", data::PixelRange::symmetric);
-  };
-  recipe.save_model = [&](const fs::path& folder) {
-    diffusion::save_pipeline(folder, unet, diffusion::to_json(*forward));
-  };
-  recipe.settings = {
-      {"recipe", "ddpm"},
-      {"block_out_channels", fmt::format("{}", fmt::join(f.block_out_channels, " "))},
-      {"layers_per_block", std::to_string(f.layers_per_block)},
-      {"norm_num_groups", std::to_string(f.norm_num_groups)},
-      {"ddpm_num_steps", std::to_string(f.ddpm_num_steps)},
-      {"ddpm_beta_schedule", f.ddpm_beta_schedule},
-      {"prediction_type", f.prediction_type},
-      {"unet", nn::to_json(unet.config())},
-      {"scheduler", diffusion::to_json(*forward)}};
-  return program::train(recipe, digits, f.training);
+  return program::train_ddpm("mnist-ddpm", unet, digits, f.ddpm, f.training,
+                             {{"recipe", "ddpm"},
+                              {"block_out_channels", fmt::format("{}", fmt::join(f.block_out_channels, " "))},
+                              {"layers_per_block", std::to_string(f.layers_per_block)},
+                              {"norm_num_groups", std::to_string(f.norm_num_groups)}});
 }
 
 // ---- recipe corrupt -----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   };
   const CLI::IsMember schedules({"constant", "linear", "cosine"});
   add("--train-batch-size", f.train_batch_size, "images per step", positive);
+  add_switch("--random-flip,!--no-random-flip", f.random_flip, "mirror every other image, left to right, by chance");
   add("--num-epochs", f.num_epochs, "passes over the data set", positive);
   add("--max-train-steps", f.max_train_steps, "stop after this many steps, whatever the epochs",
       not_negative);
@@ -33,7 +34,6 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--adam-epsilon", f.adam_epsilon, "Adam's epsilon", positive);
   add("--max-grad-norm", f.max_grad_norm, "clip the gradient's norm to this; 0 does not clip",
       not_negative);
-  add_switch("--random-flip", f.random_flip, "mirror every other image, left to right, by chance");
   add_switch("--use-ema,!--no-ema", f.use_ema,
              "average the weights over time and draw with the average");
   add("--ema-inv-gamma", f.ema_inv_gamma, "warm-up of the average", positive);
@@ -79,6 +79,7 @@ diffusion::Settings TrainingFlags::settings() const {
   };
   add("seed", seed);
   add("train_batch_size", train_batch_size);
+  add("random_flip", random_flip);
   add("learning_rate", learning_rate);
   add("lr_scheduler", lr_scheduler);
   add("lr_warmup_steps", lr_warmup_steps);
@@ -87,7 +88,6 @@ diffusion::Settings TrainingFlags::settings() const {
   add("adam_weight_decay", adam_weight_decay);
   add("adam_epsilon", adam_epsilon);
   add("max_grad_norm", max_grad_norm);
-  add("random_flip", random_flip);
   add("use_ema", use_ema);
   if (use_ema) {
     add("ema_inv_gamma", ema_inv_gamma);

@@ -15,6 +15,7 @@ namespace imago::program {
 
 struct TrainingFlags {
   int64_t train_batch_size = 64;
+  bool random_flip = false;
   int64_t num_epochs = 1;
   int64_t max_train_steps = 0;  // 0: num_epochs decides
   double learning_rate = 1e-3;
@@ -22,7 +23,6 @@ struct TrainingFlags {
   int64_t lr_warmup_steps = 50;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_weight_decay = 0, adam_epsilon = 1e-8;
   double max_grad_norm = 1;  // 0: do not clip
-  bool random_flip = false;
   bool use_ema = true;
   double ema_inv_gamma = 1, ema_power = 0.75, ema_max_decay = 0.9999;
 

@@ -67,8 +67,7 @@ class Run {
   Run(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags)
       : recipe_(recipe),
         flags_(flags),
-        batches_(dataset,
-                 {.batch_size = flags.train_batch_size, .flip = flags.random_flip, .seed = flags.seed}),
+        batches_(dataset, {.batch_size = flags.train_batch_size, .flip = flags.random_flip, .seed = flags.seed}),
         steps_per_epoch_(batches_.per_epoch()),
         total_(flags.max_train_steps > 0 ? flags.max_train_steps
                                          : flags.num_epochs * steps_per_epoch_),
