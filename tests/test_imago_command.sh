@@ -8,7 +8,7 @@ export XDG_CACHE_HOME=$work/cache
 # ---- help and mistakes ----
 "$program" >help.txt
 check "imago alone is no error" test $? -eq 0
-for command in sample info convert doctor; do
+for command in train sample info convert doctor; do
   check "its help lists $command" grep -q "^  $command" help.txt
   "$program" $command --help >/dev/null
   check "$command has help" test $? -eq 0
@@ -16,6 +16,9 @@ done
 expect 2 "did you mean sample?" smaple
 expect 2 "did you mean --steps?" sample x --stesp 3
 expect 2 "model" sample
+expect 1 "there is no folder nowhere" train nowhere --output-dir never
+expect 1 "--resolution must be a multiple of 4 for 3 levels, got 10" train . --resolution 10
+expect 1 "--attention-levels must be from 0 to 3" train . --attention-levels 4
 expect 1 "there is no nowhere" info nowhere
 expect 1 "nowhere is not a folder" sample nowhere
 "$program" doctor >doctor.txt
@@ -64,4 +67,23 @@ head -c 100 each/00002.png >pictures/two/half.png
 check "info counts pictures" grep -q "^2 pictures in pictures" pictures.txt
 check "info counts classes" grep -Eq "^  two +1$" pictures.txt
 check "info names what cannot be read" grep -q "two/half.png" pictures.txt
+
+# ---- training on them, and going on from there ----
+tiny="--resolution 8 --block-out-channels 8 8 --norm-num-groups 4 --train-batch-size 2 --eval-batch-size 2
+  --ddpm-num-inference-steps 2"
+"$program" train pictures $tiny --max-train-steps 2 --output-dir mine >said.txt 2>err.txt
+check "train succeeds" test $? -eq 0
+check "it says what it chose" grep -q "^preset small: 8 x 8 pixels, channels 8 8" err.txt
+check "it says what it read" grep -q "^2 pictures from pictures" err.txt
+check "it names what it skipped" grep -q "^skipped: .*half.png" err.txt
+check "its last line is the picture" test "$(tail -n 1 said.txt)" = mine/final.png
+check "it leaves a model" test -s mine/model/model_index.json
+"$program" sample mine/model --steps 2 --num-images 1 --output mine.png >/dev/null
+check "which draws" test -s mine.png
+"$program" train pictures --pretrained mine/model --train-batch-size 2 --eval-batch-size 2 --ddpm-num-inference-steps 2 \
+  --max-train-steps 1 --output-dir further >/dev/null 2>err.txt
+check "and goes on" grep -q "^going on from mine/model: 8 x 8 pixels" err.txt
+check "from pictures decoded before" grep -q "^2 pictures from pictures, decoded before" err.txt
+expect 1 "--resolution must be 8 as the model's, got 16" train pictures --pretrained mine/model --resolution 16
+expect 1 "--norm-num-groups and --pretrained exclude each other" train pictures --pretrained mine/model --norm-num-groups 2
 finish
