@@ -5,6 +5,10 @@
 #include "kernels/add_noise.h"
 #include "kernels/attention.h"
 #include "kernels/axpy.h"
+#include "kernels/batch_rows.h"
+#include "kernels/fill_random.h"
+#include "kernels/finish_step.h"
+#include "kernels/pick_images.h"
 #include "kernels/binary.h"
 #include "kernels/concat.h"
 #include "kernels/conv2d.h"
@@ -200,16 +204,25 @@ Work work_of(const AddNoise& p) {
   const int streams = 1 + (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
   return streaming(streams * real(p.N * p.E), p.dtype, p.N * p.E);
 }
-Work work_of(const NoisyImages& p) {
-  const int64_t out = p.N * p.out_H * p.out_W * p.C;
-  const int streams = (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
-  Work work = streaming(streams * real(out), p.dtype, out);
-  work.bytes += real(p.N * p.H * p.W * p.C);  // the images' bytes
+// What the bytes become, and the bytes.
+Work picked(const PickedBytes& bytes, int streams, DType dtype) {
+  const int64_t out = bytes.N * bytes.out_H * bytes.out_W * bytes.C;
+  Work work = streaming(streams * real(out), dtype, out);
+  work.bytes += real(bytes.N * bytes.H * bytes.W * bytes.C);
   return work;
 }
+Work work_of(const NoisyImages& p) {
+  return picked(p.x0, (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0), p.dtype);
+}
+Work work_of(const PickImages& p) { return picked(p.bytes, 1, p.dtype); }
+Work work_of(const FillRandom& p) { return streaming(real(p.fill.n), p.fill.dtype, p.fill.n); }
+Work work_of(const BatchRows& p) { return streaming(real(p.N), DType::i64, p.N); }
 Work work_of(const DenoiseStep& p) {
   const int model = p.coefficients.scale == NoiseScale::learned_range ? 2 : 1;
-  const int streams = 1 + model + (p.noise.values ? 1 : 0) + (p.x ? 1 : 0) + (p.x0 ? 1 : 0);
+  int streams = 1 + model + (p.noise.values ? 1 : 0) + (p.x ? 1 : 0) + (p.x0 ? 1 : 0);
+  const DenoiseCoefficients& c = p.coefficients;
+  for (int j = 0; j < kMemories; ++j)
+    streams += (c.x_memory[j] != 0 || c.keep_memory[j] != 0 ? 1 : 0) + (c.keep == j ? 1 : 0);
   return streaming(streams * real(p.N * p.S * p.C), p.dtype, p.N * p.S * p.C);
 }
 
@@ -221,6 +234,7 @@ Work work_of(const AdamW& p) {
   if (p.shadow) work.bytes += 2 * real(p.n);
   return work;
 }
+Work work_of(const FinishStep&) { return streaming(1, DType::f64, 1); }  // reads on only where something is not finite
 Work work_of(const Sgd& p) { return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n); }
 Work work_of(const Ema& p) { return streaming(3 * real(p.n), p.dtype, p.n); }
 Work work_of(const SumSquares& p) { return streaming(real(p.n), p.dtype, p.n); }
