@@ -30,7 +30,7 @@ SimpleScheduler::Batch SimpleScheduler::corrupted_batch(const Tensor& x0,
 
 Variable SimpleScheduler::training_loss(const std::function<Variable(const Variable& x)>& model,
                                         const Tensor& x0, const BatchKey& key) const {
-  const nn::Training training(key.seed, key.step, key.step_at);
+  const nn::Training training(key.mask_seed(), key.step, key.step_at);
   return mse_loss(model(corrupted_batch(x0, key).x), x0);
 }
 

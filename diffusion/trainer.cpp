@@ -4,7 +4,9 @@
 #include <cmath>
 #include <set>
 
+#include "autograd/functions.h"
 #include "data/safetensors.h"
+#include "kernels/axpy.h"
 #include "kernels/sum_squares.h"
 
 namespace imago::diffusion {
@@ -27,6 +29,8 @@ Trainer::Trainer(const nn::Module& model, const TrainerOptions& options)
     : options_(options),
       arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model))),
       optimizer_(std::make_unique<nn::AdamW>(*arena_, options.adamw)) {
+  IMAGO_CHECK(options.gradient_accumulation_steps >= 1,
+              "Trainer: gradient_accumulation_steps must be at least 1, got ", options.gradient_accumulation_steps);
   if (options.ema) ema_ = std::make_unique<nn::Ema>(*arena_, *options.ema);
   queue_ = std::make_unique<StepQueue>(device(), [this](int64_t k) { return numbers(k); });
   queue_->restart(0);
@@ -37,12 +41,31 @@ kernels::AdamWNumbers Trainer::numbers(int64_t k) const {
   return optimizer_->numbers(k + 1, nn::learning_rate(options_.learning_rate, k), decay);
 }
 
+// The gradients of the loss, and what it was: over n parts, 1/n of the sum.
+Tensor Trainer::backward(const Loss& loss) {
+  const int64_t n = options_.gradient_accumulation_steps;
+  if (n == 1) {
+    const Variable value = loss(0);
+    value.backward();
+    return value.value();
+  }
+  Tensor mean;
+  for (int64_t part = 0; part < n; ++part) {
+    const Variable value = scale(loss(part), 1.0 / static_cast<double>(n));
+    value.backward();
+    if (part == 0)
+      mean = value.value().clone();
+    else
+      kernels::axpy(1, value.value(), mean);
+  }
+  return mean;
+}
+
 // Everything in here is work of the device.
 void Trainer::run(const Loss& loss) {
-  const Variable value = loss();
-  value.backward();
+  const Tensor value = backward(loss);
   const Tensor squared_norm = kernels::sum_squares(arena_->gradients());
-  kernels::finish_step(value.value(), arena_->gradients(), squared_norm, queue_->memory());
+  kernels::finish_step(value, arena_->gradients(), squared_norm, queue_->memory());
   optimizer_->update_from(queue_->update_at(), {.max_norm = options_.max_grad_norm,
                                                 .squared_norm = squared_norm,
                                                 .zero_gradient = true,

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct TrainerOptions {
   nn::AdamWOptions adamw = {.weight_decay = 0};
   double max_grad_norm = 1;           // 0: gradients are not clipped
   std::optional<nn::EmaOptions> ema;  // none: no average is kept
+  // A step goes through its batch in so many parts of one size, one after the other, and updates with the mean of their
+  // gradients: memory for a part is enough.
+  int64_t gradient_accumulation_steps = 1;
   bool graph = false;                 // steps are captured once, and launched as a whole from then on
 };
 
@@ -41,7 +45,21 @@ class Trainer {
  public:
   // The loss of one batch. For a graph it has to be the same work each time, with nothing in it that the host decides
   // anew: what differs from step to step, such as the batch and its noise, comes from the counter at step_at().
-  using Loss = std::function<Variable()>;
+  // With gradient accumulation it is called for each part: loss(part), counted from 0.
+  class Loss {
+   public:
+    template <typename F>
+    Loss(F f) {
+      if constexpr (std::is_invocable_v<F, int64_t>)
+        f_ = std::move(f);
+      else
+        f_ = [f = std::move(f)](int64_t) { return f(); };
+    }
+    Variable operator()(int64_t part) const { return f_(part); }
+
+   private:
+    std::function<Variable(int64_t part)> f_;
+  };
 
   // Moves the model's parameters into an arena of its own; the model must outlive the trainer.
   Trainer(const nn::Module& model, const TrainerOptions& options);
@@ -89,6 +107,7 @@ class Trainer {
   };
 
   Device device() const { return arena_->values().device(); }
+  Tensor backward(const Loss& loss);
   void run(const Loss& loss);
   void give(const Loss& loss, CapturedStep& step);
   void hear(bool wait);

@@ -50,7 +50,7 @@ TrainingBatch make_batch(const Scheduler& scheduler, const X0& x0, const Shape& 
 
 Variable loss_of(const TrainedModel& model, const TrainingBatch& batch, const BatchKey& key,
                  LossKind kind) {
-  const nn::Training training(key.seed, key.step, key.step_at);
+  const nn::Training training(key.mask_seed(), key.step, key.step_at);
   const Variable prediction = model(batch.x_t, batch.t);
   switch (kind) {
     case LossKind::mse:

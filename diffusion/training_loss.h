@@ -40,6 +40,8 @@ struct BatchKey {
   RandomKey stream(uint32_t stream) const {
     return {.seed = seed, .stream = stream, .step = step, .step_at = step_at};
   }
+  // Masks of dropout are not numbered by image: so that the parts of a batch do not share them, each has its own seed.
+  uint64_t mask_seed() const { return seed + first_image * 0x9E3779B97F4A7C15u; }
 };
 
 struct TrainingBatch {

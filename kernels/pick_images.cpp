@@ -11,6 +11,13 @@ Shape PickedImages::shape() const {
   return {rows.dim(0), pad_to ? pad_to : H, pad_to ? pad_to : W, images.dim(3)};
 }
 
+PickedImages PickedImages::slice(int64_t begin, int64_t end) const {
+  PickedImages part = *this;
+  part.rows = rows.slice(begin, end);
+  if (gathered) part.images = images.slice(begin, end);
+  return part;
+}
+
 void PickedImages::check(const char* op) const {
   IMAGO_CHECK(images.defined() && images.rank() == 4 && images.dtype() == DType::u8, op,
               ": images must be u8 (M, H, W, C), got ", images.dtype(), " ", images.shape());

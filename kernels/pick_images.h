@@ -22,6 +22,8 @@ struct PickedImages {
   Tensor epoch = {};      // keeps alive what flips.step_at points to
 
   Shape shape() const;  // (N, H or pad_to, W or pad_to, C)
+  // Images [begin, end) of the batch.
+  PickedImages slice(int64_t begin, int64_t end) const;
   // Throws unless all of this fits together.
   void check(const char* op) const;
 };

@@ -163,4 +163,14 @@ check "a second Ctrl-C ends with 130 (got $?)" test $? -eq 130
 check "at once: nothing was saved" bash -c "! ls twice | grep checkpoint-"
 check "nor said" bash -c "! grep stopped twice.log"
 
+
+# ---- a batch in parts: the same images, noise and losses, to rounding ----
+for parts in "8 1" "2 4"; do
+  set -- $parts
+  "$mnist" $small --max-train-steps 3 --output-dir parts$2 --train-batch-size $1 --gradient-accumulation-steps $2 \
+    >/dev/null 2>&1
+  grep -o '"loss": *[^,}]*' parts$2/metrics.jsonl | cut -d: -f2 >parts$2.txt
+done
+check "gradients accumulate" bash -c "paste parts1.txt parts4.txt | awk '
+  { gap = (\$1 - \$2) / \$1; if (gap < 0) gap = -gap; if (gap > worst) worst = gap; ++n } END { exit n < 3 || worst > 1e-4 }'"
 finish

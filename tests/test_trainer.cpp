@@ -194,6 +194,39 @@ TEST_CASE("steps launched as a graph are the same bits", "[trainer][graph]") {
   }
 }
 
+TEST_CASE("a step in parts is the step of the whole batch", "[trainer][graph]") {
+  const int64_t parts = 4, size = 3, steps = 12;
+  for (const bool graph : {false, true}) {
+    CAPTURE(graph);
+    TrainerOptions options = kAveraged;
+    options.graph = graph;
+    Run whole(options);
+    options.gradient_accumulation_steps = parts;
+    Run split(options);
+    // Images [begin, end) of the batch that the step's counter names.
+    const auto loss = [](Run& run, int64_t begin, int64_t end) {
+      Tensor x({parts * size, 3}), y({parts * size, 2});
+      kernels::fill_normal(x, {.seed = 1, .step_at = run.trainer.step_at()});
+      kernels::fill_normal(y, {.seed = 2, .step_at = run.trainer.step_at()});
+      return mse_loss(run.model(x.slice(begin, end)), y.slice(begin, end));
+    };
+    std::vector<double> losses[2];
+    whole.trainer.on_step([&](const diffusion::TrainStep& step) { losses[0].push_back(step.loss); });
+    split.trainer.on_step([&](const diffusion::TrainStep& step) { losses[1].push_back(step.loss); });
+    for (int64_t k = 0; k < steps; ++k) {
+      whole.trainer.queue([&] { return loss(whole, 0, parts * size); });
+      split.trainer.queue([&](int64_t part) { return loss(split, part * size, (part + 1) * size); });
+    }
+    whole.trainer.settle(), split.trainer.settle();
+    REQUIRE(losses[1].size() == static_cast<size_t>(steps));
+    for (size_t k = 0; k < losses[0].size(); ++k) CHECK(losses[1][k] == Approx(losses[0][k]).epsilon(1e-5));
+    CHECK(difference(split.trainer.arena().values(), whole.trainer.arena().values()) < 1e-4);
+  }
+  TrainerOptions none;
+  none.gradient_accumulation_steps = 0;
+  CHECK_THROWS_WITH(Run(none), "Trainer: gradient_accumulation_steps must be at least 1, got 0");
+}
+
 TEST_CASE("a graph's step that is not finite stops and changes nothing", "[trainer][graph][errors]") {
   TrainerOptions options = kAveraged;
   options.graph = true;

@@ -20,6 +20,9 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   };
   const CLI::IsMember schedules({"constant", "linear", "cosine"});
   add("--train-batch-size", f.train_batch_size, "images per step", positive);
+  add("--gradient-accumulation-steps", f.gradient_accumulation_steps,
+      "batches that one step goes through before it updates the weights: a larger batch in the memory of a small one",
+      positive);
   add_switch("--random-flip,!--no-random-flip", f.random_flip, "mirror every other image, left to right, by chance");
   add("--num-epochs", f.num_epochs, "passes over the data set", positive);
   add("--max-train-steps", f.max_train_steps, "stop after this many steps, whatever the epochs",
@@ -79,6 +82,7 @@ diffusion::Settings TrainingFlags::settings() const {
   };
   add("seed", seed);
   add("train_batch_size", train_batch_size);
+  add("gradient_accumulation_steps", gradient_accumulation_steps);
   add("random_flip", random_flip);
   add("learning_rate", learning_rate);
   add("lr_scheduler", lr_scheduler);

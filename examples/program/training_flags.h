@@ -15,6 +15,7 @@ namespace imago::program {
 
 struct TrainingFlags {
   int64_t train_batch_size = 64;
+  int64_t gradient_accumulation_steps = 1;
   bool random_flip = false;
   int64_t num_epochs = 1;
   int64_t max_train_steps = 0;  // 0: num_epochs decides

@@ -43,6 +43,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
                 .weight_decay = flags.adam_weight_decay},
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
+      .gradient_accumulation_steps = flags.gradient_accumulation_steps,
       .graph = use_graph(flags),
   };
   if (flags.use_ema)
@@ -67,7 +68,8 @@ class Run {
   Run(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags)
       : recipe_(recipe),
         flags_(flags),
-        batches_(dataset, {.batch_size = flags.train_batch_size, .flip = flags.random_flip, .seed = flags.seed}),
+        images_per_step_(flags.train_batch_size * flags.gradient_accumulation_steps),
+        batches_(dataset, {.batch_size = images_per_step_, .flip = flags.random_flip, .seed = flags.seed}),
         steps_per_epoch_(batches_.per_epoch()),
         total_(flags.max_train_steps > 0 ? flags.max_train_steps
                                          : flags.num_epochs * steps_per_epoch_),
@@ -139,9 +141,9 @@ class Run {
     const Device device = default_device();
     const MemoryStats held = memory_stats(device);
     const size_t available = memory_capacity(device).free + held.cached;
-    const size_t step = trainer_.memory_of_step([&] { return loss(batches_); }).peak();
+    const size_t step = trainer_.memory_of_step([&](int64_t part) { return loss(part); }).peak();
     const int64_t largest = trainer_.largest_batch(
-        available, [&](int64_t size) { return loss(batches_.resized(size)); }, batches_.size());
+        available, [&](int64_t size) { return loss(batches_.resized(size), 0, size); }, batches_.size());
     fmt::print(stderr,
                "memory: {} for model, optimiser and data, {} for a step; batches of up to {} fit\n",
                megabytes(held.in_use), megabytes(step), largest);
@@ -156,7 +158,7 @@ class Run {
     try {
       while (trainer_.steps() < total_ && !interrupted()) {
         batches_.send(trainer_.steps());
-        trainer_.queue([&] { return loss(batches_); }, flags_.train_batch_size);
+        trainer_.queue([&](int64_t part) { return loss(part); }, images_per_step_);
         after_step(progress);
       }
       trainer_.settle();
@@ -185,15 +187,20 @@ class Run {
     return interrupted_exit_code();
   }
 
-  Variable loss(const diffusion::DeviceBatches& batches) const {
-    const diffusion::BatchKey key{.seed = flags_.seed, .step_at = trainer_.step_at()};
-    return recipe_.loss(batches.batch(key), key);
+  // Of images [begin, end) of a step's batch.
+  Variable loss(const diffusion::DeviceBatches& batches, int64_t begin, int64_t end) const {
+    const diffusion::BatchKey key{
+        .seed = flags_.seed, .first_image = static_cast<uint64_t>(begin), .step_at = trainer_.step_at()};
+    return recipe_.loss(batches.batch(key).slice(begin, end), key);
+  }
+  Variable loss(int64_t part) const {
+    return loss(batches_, part * flags_.train_batch_size, (part + 1) * flags_.train_batch_size);
   }
 
   void report(const diffusion::TrainStep& step, Progress& progress) {
     const int64_t epoch = (step.step - 1) / steps_per_epoch_ + 1;
     metrics_->append({step.step, epoch, step.loss, step.grad_norm, step.learning_rate});
-    progress.step(step.step, epoch, flags_.train_batch_size, step.loss, step.grad_norm,
+    progress.step(step.step, epoch, images_per_step_, step.loss, step.grad_norm,
                   step.learning_rate);
   }
 
@@ -281,6 +288,7 @@ class Run {
 
   const Recipe& recipe_;
   const TrainingFlags& flags_;
+  int64_t images_per_step_;
   diffusion::DeviceBatches batches_;
   int64_t steps_per_epoch_, total_;
   RunDirectory folder_;
