@@ -10,6 +10,7 @@ help:
 	@echo "make mnist        train a small diffusion model on handwritten digits and draw some"
 	@echo "                  (make mnist ARGS=--help lists what can be chosen)"
 	@echo "make butterflies  the same with butterflies, in colour; a quarter of an hour on two processors"
+	@echo "make imago        the command build/imago: train on your own pictures, draw, look into models"
 	@echo "make test         build and run every test"
 	@echo "make bench        build and run the benchmarks"
 	@echo "make gpu-report   build, test and measure everything on a GPU: bench/results/<gpu>/report.md, in 9 minutes"
@@ -23,6 +24,10 @@ mnist: configure
 butterflies: configure
 	@cmake --build $(BUILD) --target butterflies -j $(JOBS)
 	@$(BUILD)/butterflies $(ARGS)
+
+imago: configure
+	@cmake --build $(BUILD) --target imago_command -j $(JOBS)
+	@$(BUILD)/imago $(ARGS)
 
 test: configure
 	cmake --build $(BUILD) -j $(JOBS)
@@ -47,4 +52,4 @@ configure:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help mnist butterflies test bench gpu-report configure clean
+.PHONY: help mnist butterflies imago test bench gpu-report configure clean
