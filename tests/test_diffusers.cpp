@@ -17,8 +17,9 @@ namespace {
 
 constexpr int64_t kSteps = 4;
 
-// Whether there is such an interpreter; a test without it says that it was skipped.
+// Whether there is such an interpreter; a test without it says that it was skipped. Once is enough: on the CPU.
 bool have_python() {
+  if (default_device() != Device::cpu) return false;
   if (std::getenv("IMAGO_PYTHON")) return true;
   WARN("skipped: IMAGO_PYTHON is not set, so there is no Python with torch and diffusers to exchange models with");
   return false;
