@@ -77,8 +77,8 @@ TEST_CASE("imago loads what diffusers saved, and computes the same", "[diffusers
   const TemporaryFolder folder;
   REQUIRE(peer("make", folder.path()));
   const auto exchange = data::SafetensorsFile::open(folder.path() / "exchange.safetensors");
-  const auto image = [&](const std::string& name) { return nn::oihw_to_ohwi(exchange.load(name)).to(default_device()); };
-  const Tensor x = image("full/x"), t = exchange.load("full/t").to(default_device());
+  const auto image = [&](const std::string& name) { return nn::oihw_to_ohwi(exchange.load(name)); };
+  const Tensor x = image("full/x"), t = exchange.load("full/t");
   const struct {
     const char *name, *variant, *expected;
   } cases[] = {{"nested", "", "full"},
