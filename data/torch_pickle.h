@@ -20,8 +20,9 @@ struct PickledTensor {
   std::vector<int64_t> shape, strides;
 };
 
-// Reads a pickled dictionary of tensors, in bytewise order of their names. Whatever else it asks Python for is refused: nothing is
-// ever called. `file` is for messages; throws `torch file: FILE: reason`.
+// Reads a pickled dictionary of tensors, in bytewise order of their names. Whatever else it asks
+// Python for is refused: nothing is ever called. `file` is for messages; throws
+// `torch file: FILE: reason`.
 std::vector<PickledTensor> parse_torch_pickle(const std::string& file, std::string_view bytes);
 
 }  // namespace imago::data

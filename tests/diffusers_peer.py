@@ -16,7 +16,7 @@ import warnings
 
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, DiffusionPipeline, UNet2DModel
-from diffusers.utils.logging import disable_progress_bar
+from diffusers.utils.logging import disable_progress_bar, set_verbosity_error
 from safetensors.torch import load_file, save_file
 
 STEPS = 4
@@ -86,6 +86,7 @@ def old_name(key):
 
 @torch.no_grad()
 def make(folder):
+    set_verbosity_error()
     torch.manual_seed(0)
     unet = UNet2DModel(
         sample_size=8,

@@ -28,6 +28,8 @@ TEST_CASE("resnet block gradients match finite differences", "[resnet_block][gra
       {.activation = UnaryOp::gelu, .output_scale_factor = 1.5},
       {.scale_shift = true, .dropout = 0.2, .resample = Resample::down},
       {.resample = Resample::up},
+      {.groups_out = 1, .resample = Resample::fir_down, .always_shortcut = true},
+      {.resample = Resample::fir_up},
   };
   for (const nn::ResnetOptions& options : cases)
     for (const int64_t out : {4, 6}) {
@@ -58,6 +60,29 @@ TEST_CASE("a resnet block halves or doubles the resolution", "[resnet_block]") {
   CHECK(block(4, 6, {})(x, embedding).shape() == Shape{1, 4, 6, 6});
   CHECK(block(4, 6, {.resample = Resample::down})(x, embedding).shape() == Shape{1, 2, 3, 6});
   CHECK(block(4, 6, {.resample = Resample::up})(x, embedding).shape() == Shape{1, 8, 12, 6});
+}
+
+TEST_CASE("fir_down filters and takes every second pixel", "[resample]") {
+  const Variable x(randn({2, 4, 6, 3}));
+  std::vector<double> filter;  // (1, 3, 3, 1) / 8 times itself, once for each channel
+  for (int c = 0; c < 3; ++c)
+    for (const double row : {1, 3, 3, 1})
+      for (const double column : {1, 3, 3, 1}) filter.push_back(row * column / 64);
+  const Tensor weight = Tensor::from<double>(filter, {3, 4, 4, 1});
+  const Variable expected = conv2d(x, weight, {.stride = 2, .padding = 1, .groups = 3});
+  const Variable y = nn::resample(x, Resample::fir_down);
+  CHECK(y.shape() == Shape{2, 2, 3, 3});
+  CHECK(difference(y.value(), expected.value()) < tolerance(DType::f64));
+}
+
+// Half way between pixels 3/4 of the nearer and 1/4 of the farther one are seen, in both directions; beyond the edge
+// there is nothing.
+TEST_CASE("fir_up interpolates", "[resample]") {
+  const Tensor x = Tensor::from<double>({64, 0, 0, 16}, {1, 2, 2, 1});
+  const std::vector<double> y = nn::resample(x, Resample::fir_up).value().to_vector<double>();
+  const std::vector<double> of_first = {36, 36, 12, 0, 36, 36, 12, 0, 12, 12, 4, 0, 0, 0, 0, 0};
+  for (size_t i = 0; i < 16; ++i)  // the last pixel is the first one, turned round, at a quarter
+    CHECK(y[i] == Approx(of_first[i] + of_first[15 - i] / 4));
 }
 
 TEST_CASE("a downsampler without padding sees zeros at the bottom and at the right", "[resample]") {

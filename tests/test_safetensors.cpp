@@ -347,11 +347,11 @@ TEST_CASE("safetensors refuses malformed files: layout", "[safetensors][errors]"
 TEST_CASE("safetensors names other kinds of files", "[safetensors][errors]") {
   CHECK(complaint("version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12\n") ==
         "it is a Git LFS pointer; run `git lfs pull` to get the file itself");
-  const std::string pickle =
-      "it is a pickled PyTorch file; load it in Python once and save it with "
-      "safe_serialization=True";
-  CHECK(complaint(std::string("PK\3\4\0\0\x08\x08\0\0\0\0\0\0", 14)) == pickle);
-  CHECK(complaint(std::string("\x80\2\x8a\nl\xfc\x9c\x46\xf9", 9)) == pickle);
+  CHECK(complaint(std::string("PK\3\4\0\0\x08\x08\0\0\0\0\0\0", 14)) ==
+        "it is a PyTorch file; give it a name that ends with .bin");
+  CHECK(complaint(std::string("\x80\2\x8a\nl\xfc\x9c\x46\xf9", 9)) ==
+        "it is from before PyTorch 1.6; load it in Python once and save it with "
+        "safe_serialization=True");
   CHECK(complaint("<!DOCTYPE html><html>") ==
         "it is a web page, not a weights file; download it again");
   CHECK(complaint(document("{\"" + std::string(200, 'n') + "\\n\":1}")) ==

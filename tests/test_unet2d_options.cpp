@@ -1,5 +1,5 @@
 // The options of UNet2D one by one, against diffusers: cases of tests/golden/make_unet_options.py.
-#include "nn/unet2d.h"
+#include "nn/describe.h"
 #include "tests/golden.h"
 
 using namespace imago;
@@ -83,4 +83,23 @@ TEST_CASE("UNet2D computes what diffusers computes, option by option", "[unet2d]
     check_against_diffusers(golden, name, DType::f64, 1e-6);
     check_against_diffusers(golden, name, DType::f32, 1e-5);
   }
+}
+
+TEST_CASE("a UNet2D's operations are as many as PyTorch counts", "[unet2d][golden]") {
+  const Golden golden("unet_options");
+  for (const auto& [name, json] : golden.metadata()) {
+    CAPTURE(name);
+    const UNet2D unet(nn::parse_unet2d_config(json), Init::none());
+    const Shape x = golden.load(name + "/x").shape();  // (N, C, H, W)
+    const nn::Description size = nn::describe(unet, {x[2], x[3]});
+    CHECK(size.parameters == nn::parameter_count(unet));
+    const auto counted = static_cast<int64_t>(golden.load(name + "/flops").item());
+    if (json.find("Skip") == json.npos)
+      CHECK(size.flops_per_image * x[0] == counted);
+    else  // the filters of these blocks are convolutions there
+      CHECK(size.flops_per_image * x[0] < counted);
+  }
+  const UNet2D unet(nn::parse_unet2d_config(golden.metadata("padding")), Init::none());
+  CHECK_THROWS_WITH(nn::describe(unet, {4, 5}),
+                    "describe: height and width must be multiples of 2, got 4 x 5");
 }

@@ -6,7 +6,7 @@ Every case is a small net with the weights of torch.manual_seed(0), which imago 
 of norms, which would be 1 and 0 and are changed, and those that are drawn from a normal distribution (CASE/weights, in
 state-dict order, one behind the other). Then there are inputs (CASE/x, t, class_labels), a gradient of the output (dy), and what diffusers made of them: the output (y) and the
 gradients of x (dx) and of the parameters (gradients, in state-dict order, one behind the other; of more than 2 * PROBES
-elements only every (count / PROBES)'th one, PROBES of them). Everything is computed in double and stored in single
+elements only every (count / PROBES)'th one, PROBES of them), and how many operations PyTorch counted (flops). Everything is computed in double and stored in single
 precision, images are (N, C, H, W). The metadata says which keys of a case's config are not the default.
 """
 
@@ -16,6 +16,7 @@ import pathlib
 import torch
 from diffusers import UNet2DModel
 from safetensors.torch import save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 HERE = pathlib.Path(__file__).parent
 PROBES = 32
@@ -180,7 +181,8 @@ def make(config, shape, t, labels):
         labels = torch.tensor(labels)
         labels = labels.float().double() if labels.is_floating_point() else labels
         tensors["class_labels"] = labels
-    y = model(x, t, class_labels=labels).sample
+    with FlopCounterMode(display=False) as counter:
+        y = model(x, t, class_labels=labels).sample
     dy = normal(y.shape, generator)
     y.backward(dy)
     gradients = [probes(p.grad) for p in model.parameters() if p.requires_grad]
@@ -192,6 +194,7 @@ def make(config, shape, t, labels):
         "dx": x.grad,
         "weights": torch.cat(weights),
         "gradients": torch.cat(gradients),
+        "flops": torch.tensor(counter.get_total_flops()),
     }
 
 
