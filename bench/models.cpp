@@ -1,0 +1,122 @@
+#include "bench/models.h"
+
+#include "autograd/functions.h"
+#include "autograd/no_grad.h"
+#include "core/random.h"
+#include "diffusion/training_loss.h"
+#include "kernels/precision.h"
+
+namespace imago::bench {
+namespace {
+
+// Attention in the `attentive` lowest levels.
+nn::UNet2DConfig unet(int64_t channels, std::vector<int64_t> widths, size_t attentive) {
+  nn::UNet2DConfig config;
+  config.in_channels = config.out_channels = channels;
+  const size_t levels = widths.size();
+  config.down_block_types.assign(levels, "DownBlock2D");
+  config.up_block_types.assign(levels, "UpBlock2D");
+  for (size_t i = 0; i < attentive; ++i) {
+    config.down_block_types[levels - 1 - i] = "AttnDownBlock2D";
+    config.up_block_types[i] = "AttnUpBlock2D";
+  }
+  config.block_out_channels = std::move(widths);
+  return config;
+}
+
+Workload butterflies() {
+  return {.name = "butterflies", .config = unet(3, {64, 128, 256, 512}, 2), .batch = 32, .size = 64};
+}
+
+Workload mnist() {
+  Workload w{.name = "mnist", .config = unet(1, {16, 32, 32}, 1), .batch = 128, .size = 28};
+  w.config.layers_per_block = 1;
+  w.config.norm_num_groups = 8;
+  return w;
+}
+
+Workload tiny() {
+  Workload w{.name = "tiny", .config = unet(3, {8, 16}, 1), .batch = 2, .size = 8};
+  w.config.layers_per_block = 1;
+  w.config.norm_num_groups = 4;
+  return w;
+}
+
+constexpr int64_t kTimesteps = 1000;
+constexpr uint64_t kSeed = 1;
+
+}  // namespace
+
+Workload workload_named(const std::string& name, int64_t batch) {
+  for (Workload w : {butterflies(), mnist(), tiny()}) {
+    if (w.name != name) continue;
+    w.config.sample_size = nn::ImageSize{w.size, w.size};
+    if (batch > 0) w.batch = batch;
+    return w;
+  }
+  fail("workload: must be butterflies, mnist or tiny, got '", name, "'");
+}
+
+Precision precision_named(const std::string& name) {
+  for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16})
+    if (name == name_of(p)) return p;
+  fail("precision: must be f32, tf32 or bf16, got '", name, "'");
+}
+
+TrainingStep::TrainingStep(const Workload& workload, Precision precision)
+    : workload_(workload),
+      precision_(precision),
+      scheduler_({.num_train_timesteps = kTimesteps}),
+      model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed, dtype_of(precision)))),
+      images_(rand(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
+  using kernels::MatmulPrecision;
+  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
+  if (precision == Precision::bf16) return;
+  arena_ = std::make_unique<nn::ParameterArena>(nn::named_parameters(*model_));
+  ema_ = std::make_unique<nn::Ema>(*arena_);
+  optimizer_ = std::make_unique<nn::AdamW>(*arena_);
+}
+
+int64_t TrainingStep::parameters() const { return nn::parameter_count(*model_); }
+
+void TrainingStep::forward() {
+  loss_ = diffusion::training_loss([&](const Variable& x, const Tensor& t) { return (*model_)(x, t); }, scheduler_,
+                                   images_, {.seed = kSeed, .step = step_++});
+}
+
+void TrainingStep::backward() { loss_.backward(); }
+
+void TrainingStep::optimize() {
+  IMAGO_CHECK(optimizer_, "TrainingStep: precision must be f32 or tf32 for an optimiser, got ", name_of(precision_));
+  optimizer_->step(1e-4, {.max_norm = 1, .zero_gradient = true, .ema = ema_.get()});
+}
+
+void TrainingStep::zero_gradients() {
+  if (arena_) return arena_->zero_grad();
+  for (auto& [name, parameter] : nn::named_parameters(*model_)) parameter.zero_grad();
+}
+
+void TrainingStep::sample() {
+  const NoGrad no_grad;
+  const int64_t t = kTimesteps / 2;
+  const Tensor steps = Tensor::full({workload_.batch}, static_cast<double>(t), DType::i64);
+  const Tensor output = (*model_)(images_, steps).value();
+  scheduler_.step(output, t, images_, {.noise = diffusion::Noise({.seed = kSeed, .step = step_++}, 0)});
+}
+
+TrainingStep::Probe TrainingStep::probe() {
+  const DType dtype = dtype_of(precision_);
+  Probe p{.x = randn(workload_.images(), {.seed = 2}, dtype),
+          .t = randint({workload_.batch}, {.seed = 3}, kTimesteps),
+          .target = randn(workload_.images(), {.seed = 4}, dtype),
+          .y = {},
+          .loss = 0};
+  zero_gradients();
+  const Variable y = (*model_)(p.x, p.t);
+  const Variable loss = mse_loss(y, p.target);
+  p.y = y.value(), p.loss = loss.value().item();
+  loss.backward();
+  return p;
+}
+
+}  // namespace imago::bench
