@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include "core/device_memory.h"
-#include "core/random.h"
 #include "kernels/scale.h"
 
 namespace imago::bench {
@@ -36,18 +35,21 @@ std::unique_ptr<Timeline> make_timeline(Device device) {
   return std::make_unique<HostTimeline>();
 }
 
-std::vector<double> cold_seconds(Device device, const std::function<void()>& f, int count) {
-  const Tensor filler = rand({cache_filler_elements(device)}, {.seed = 9}).to(device);
-  const std::unique_ptr<Timeline> timeline = make_timeline(device);
+ColdTimer::ColdTimer(Device device)
+    : device_(device), filler_(Tensor::zeros({cache_filler_elements(device)}, DType::f32, device)),
+      timeline_(make_timeline(device)) {}
+
+std::vector<double> ColdTimer::seconds(const std::function<void()>& f, int count) {
+  timeline_->clear();
   for (int i = 0; i < count; ++i) {
-    kernels::scale(filler, 1);
-    timeline->mark();
+    kernels::scale(filler_, 1);
+    timeline_->mark();
     f();
-    timeline->mark();
+    timeline_->mark();
   }
-  synchronize(device);
+  synchronize(device_);
   std::vector<double> seconds;
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) seconds.push_back(timeline->seconds(2 * i, 2 * i + 1));
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) seconds.push_back(timeline_->seconds(2 * i, 2 * i + 1));
   return seconds;
 }
 

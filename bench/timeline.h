@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/device.h"
+#include "core/tensor.h"
 
 namespace imago::bench {
 
@@ -26,10 +26,20 @@ std::unique_ptr<Timeline> make_timeline(Device device);
 // Null in builds without CUDA.
 std::unique_ptr<Timeline> make_cuda_timeline();
 
-// Seconds of f, each of `count` times, with the device's caches full of something else before it: what a kernel costs
-// whose operands other kernels have pushed out. On a GPU the calls are queued behind that work, so that the time it
-// takes the host to queue them does not count.
-std::vector<double> cold_seconds(Device device, const std::function<void()>& f, int count);
+// Times calls that find the device's caches full of something else: what a kernel costs whose operands other kernels
+// have pushed out. On a GPU the calls are queued behind that filling, so that the time it takes the host to queue them
+// does not count.
+class ColdTimer {
+ public:
+  explicit ColdTimer(Device device);
+  // Of each of `count` calls.
+  std::vector<double> seconds(const std::function<void()>& f, int count);
+
+ private:
+  Device device_;
+  Tensor filler_;
+  std::unique_ptr<Timeline> timeline_;
+};
 
 // The middle one; 0 of none.
 double median(std::vector<double> values);
