@@ -2,12 +2,17 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 ARGS ?=
+DEVICE ?= cuda
+PARTS ?=
+HEADERS ?=
 
 help:
 	@echo "make mnist        train a small diffusion model on handwritten digits and draw some"
 	@echo "                  (make mnist ARGS=--help lists what can be chosen)"
 	@echo "make test         build and run every test"
 	@echo "make bench        build and run the benchmarks"
+	@echo "make gpu-report   build, test and measure everything on a GPU: bench/results/<gpu>/report.md, in 9 minutes"
+	@echo "                  (DEVICE=cpu or simt, PARTS=build,test,profile,step,kernels, HEADERS=folder, ARGS=--help)"
 	@echo "make clean        remove $(BUILD)/"
 
 mnist: configure
@@ -22,6 +27,10 @@ bench: configure
 	cmake --build $(BUILD) -j $(JOBS)
 	@for program in $(BUILD)/bench/bench_*; do echo "$$program"; $$program $(ARGS) || exit 1; done
 
+# Needs no package registry: headers may come from a folder that scripts/collect_headers.sh has filled elsewhere.
+gpu-report:
+	@python3 bench/report --device $(DEVICE) $(if $(PARTS),--parts $(PARTS)) $(if $(HEADERS),--headers $(HEADERS)) $(ARGS)
+
 # Says nothing when nothing is missing and the build is configured already. What a first attempt that failed left
 # behind is thrown away; whether there is a ninja is asked after setup.sh, which may install it.
 configure:
@@ -33,4 +42,4 @@ configure:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: help mnist test bench configure clean
+.PHONY: help mnist test bench gpu-report configure clean

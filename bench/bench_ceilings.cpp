@@ -1,5 +1,6 @@
 // What the device can do at best: bytes through its memory, read and written by our own copy, and arithmetic in a large
-// matrix product, by our kernel and by cuBLAS where it can be opened. Others state their distance from these.
+// matrix product, by our kernel and by cuBLAS where it can be opened. Others state their distance from these. With
+// --yardsticks only says what can be opened.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -63,6 +64,15 @@ Json matmul_rate(bench::ColdTimer& timer, const bench::Yardsticks& yardsticks, P
   return result;
 }
 
+// Asks the loader and the GPU, whatever device is chosen.
+int say_yardsticks() {
+  const bench::Yardsticks yardsticks = bench::open_yardsticks(Device::cuda);
+  if (yardsticks.cudnn) std::printf("cuDNN %s\n", yardsticks.cudnn->version().c_str());
+  if (yardsticks.cublas) std::printf("cuBLAS %s\n", yardsticks.cublas->version().c_str());
+  for (const std::string& why : yardsticks.absent) std::printf("absent: %s\n", why.c_str());
+  return 0;
+}
+
 int run(const std::string& device_name, const std::string& json, int samples, int threads) {
   set_default_device(device_named(device_name));
   if (threads > 0) set_thread_count(threads);
@@ -88,18 +98,20 @@ int run(const std::string& device_name, const std::string& json, int samples, in
 int main(int argc, char** argv) {
   std::string device = "auto", json;
   int samples = 9, threads = 0;
+  bool yardsticks = false;
   CLI::App app("what the device can do at best");
   app.add_option("--device", device, "cpu, cuda or simt")->capture_default_str();
   app.add_option("--samples", samples, "calls to take the median of")->capture_default_str();
   app.add_option("--threads", threads, "threads to use; 0 for all")->capture_default_str();
   app.add_option("--json", json, "write the ceilings to this file");
+  app.add_flag("--yardsticks", yardsticks, "only say which of cuDNN and cuBLAS can be opened");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
   }
   try {
-    return run(device, json, samples, threads);
+    return yardsticks ? say_yardsticks() : run(device, json, samples, threads);
   } catch (const Error& e) {
     std::fprintf(stderr, "%s\n", e.what());
     return 1;

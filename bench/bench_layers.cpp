@@ -32,7 +32,7 @@ int parse(int argc, char** argv, Flags& f) {
   app.add_option("--workload", f.workload, "butterflies, mnist or tiny")->capture_default_str();
   app.add_option("--precision", f.precision, "f32, tf32 or bf16")->capture_default_str();
   app.add_option("--batch", f.batch, "images; 0 for the workload's own")->capture_default_str();
-  app.add_option("--samples", f.samples, "calls to take the median of")->capture_default_str();
+  app.add_option("--samples", f.samples, "calls to take the median of; 0 only lists the layers")->capture_default_str();
   app.add_option("--threads", f.threads, "threads to use; 0 for all")->capture_default_str();
   app.add_option("--filter", f.filter, "only layers whose name contains this");
   app.add_flag("--json-lines", f.json_lines, "one JSON object a line instead of a table");
@@ -91,13 +91,17 @@ Json to_json(const Measured& m) {
   return {{"error", m.error}, {"seconds", m.median}, {"minimum", m.minimum}, {"deterministic", m.deterministic}};
 }
 
+Json description(const bench::Layer& layer, const bench::Work& work) {
+  return {{"launcher", layer.launcher}, {"direction", layer.direction}, {"shape", work.shape},
+          {"launches", layer.launches}, {"flops", work.flops}, {"bytes", work.bytes}};
+}
+
 Json measure_layer(const bench::Layer& layer, Precision precision, const bench::Yardsticks& yardsticks,
                    bench::ColdTimer& timer, int samples) {
   const auto loaded = bench::load(layer, bench::dtype_of(precision));
   const bench::Work work = loaded->work();
   const double allowed = tolerance(precision);
-  Json j{{"launcher", layer.launcher}, {"direction", layer.direction}, {"shape", work.shape},
-         {"launches", layer.launches}, {"flops", work.flops}, {"bytes", work.bytes}};
+  Json j = description(layer, work);
   const bench::Runner ours = loaded->ours();
   const double error = loaded->error(ours.run);
   if (error <= allowed) {
@@ -120,15 +124,29 @@ Json measure_layer(const bench::Layer& layer, Precision precision, const bench::
   return j;
 }
 
+// As the network was recorded, in f32.
+bench::Work work_of(const bench::Layer& layer) {
+  return std::visit([](const auto& p) { return bench::work_of(p); }, layer.params);
+}
+
 // What the layer weighs in a step, roughly: a byte costs what some two hundred operations do.
 double weight(const bench::Layer& layer) {
-  const bench::Work work = std::visit([](const auto& p) { return bench::work_of(p); }, layer.params);
+  const bench::Work work = work_of(layer);
   return static_cast<double>(layer.launches) * std::max(work.flops, 200 * work.bytes);
 }
 
+std::string name_of(const Json& j) {
+  return concat(j["launcher"].get<std::string>(), " ", j["direction"].get<std::string>(), " ",
+                j["shape"].get<std::string>());
+}
+
 void print_row(const Json& j) {
-  const std::string name = concat(j["launcher"].get<std::string>(), " ", j["direction"].get<std::string>(), " ",
-                                  j["shape"].get<std::string>());
+  const std::string name = name_of(j);
+  if (!j.contains("imago") && !j.contains("wrong")) {
+    std::printf("| %s | %d | %.3f GFLOP | %.1f MB |\n", name.c_str(), j["launches"].get<int>(),
+                1e-9 * j["flops"].get<double>(), 1e-6 * j["bytes"].get<double>());
+    return;
+  }
   if (j.contains("wrong")) {
     std::printf("| %s | %s |\n", name.c_str(), j["wrong"].get<std::string>().c_str());
     return;
@@ -154,7 +172,7 @@ int run(const Flags& f) {
   std::vector<bench::Layer> layers = bench::layers_of(bench::workload_named(f.workload, f.batch));
   std::stable_sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return weight(a) > weight(b); });
   const bench::Yardsticks yardsticks = bench::open_yardsticks(device);
-  const Json header{{"workload", f.workload}, {"device", name_of(device)}, {"precision", f.precision},
+  const Json header{{"workload", f.workload}, {"device", imago::name_of(device)}, {"precision", f.precision},
                     {"layers", layers.size()}, {"absent", yardsticks.absent},
                     {"cudnn", yardsticks.cudnn ? yardsticks.cudnn->version() : ""},
                     {"cublas", yardsticks.cublas ? yardsticks.cublas->version() : ""}};
@@ -167,9 +185,10 @@ int run(const Flags& f) {
   bench::ColdTimer timer(device);
   bool right = true;
   for (const bench::Layer& layer : layers) {
-    const std::string shape = std::visit([](const auto& p) { return bench::work_of(p).shape; }, layer.params);
-    if (concat(layer.launcher, " ", layer.direction, " ", shape).find(f.filter) == std::string::npos) continue;
-    const Json result = measure_layer(layer, precision, yardsticks, timer, f.samples);
+    const Json described = description(layer, work_of(layer));
+    if (name_of(described).find(f.filter) == std::string::npos) continue;
+    const Json result =
+        f.samples ? measure_layer(layer, precision, yardsticks, timer, f.samples) : described;
     right = right && !result.contains("wrong");
     if (f.json_lines)
       std::cout << result.dump() << std::endl;

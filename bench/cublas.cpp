@@ -112,7 +112,7 @@ std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool 
       const float one = 1, zero = 0;
       state->check(state->f.matmul(state->handle.get(), ready->product.get(), &one, p.b, ready->a.get(), p.a,
                                    ready->b.get(), &zero, p.c, ready->c.get(), p.c, ready->c.get(), &algorithm,
-                                   ready->workspace.raw(), kWorkspace, nullptr),
+                                   ready->workspace.raw(), kWorkspace, current_stream(Device::cuda).handle),
                    "product");
     });
   }

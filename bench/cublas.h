@@ -19,7 +19,7 @@ class Cublas {
   std::string version() const;  // "13.1.0"
 
   // At most `count` ways to compute one product of f32 (rounded to tf32 if that is allowed) or bf16 matrices in the GPU's
-  // memory, each ready to be queued on the default stream. Throws if there is none.
+  // memory, each ready to be queued on the current stream. Throws if there is none.
   std::vector<std::function<void()>> plans(const kernels::Matmul& p, bool allow_tf32, int count) const;
 
  private:

@@ -206,6 +206,7 @@ Cudnn::Cudnn() : state_(std::make_shared<State>()) {
   Functions& f = state_->f;
   lib.load(f.create, "cudnnCreate");
   lib.load(f.destroy, "cudnnDestroy");
+  lib.load(f.set_stream, "cudnnSetStream");
   lib.load(f.version, "cudnnGetVersion");
   lib.load(f.error_string, "cudnnGetErrorString");
   lib.load(f.create_descriptor, "cudnnBackendCreateDescriptor");
@@ -245,7 +246,9 @@ std::vector<Cudnn::Plan> Cudnn::plans(const Convolution& c, size_t count) const 
       if (plans.size() == count) return plans;
       if (const std::shared_ptr<Ready> ready = prepare(f, handle, graph, std::move(config), c)) {
         const auto run = [state = state_, ready] {
-          state->check(state->f.execute(state->handle.get(), ready->plan.get(), ready->pack.get()), "execution");
+          const Handle handle = state->handle.get();
+          state->check(state->f.set_stream(handle, current_stream(Device::cuda).handle), "stream");
+          state->check(state->f.execute(handle, ready->plan.get(), ready->pack.get()), "execution");
         };
         plans.push_back({.run = run, .tensor_cores = has(kNoteTensorCore), .deterministic = !has(kNoteNondeterministic)});
       }

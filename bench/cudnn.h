@@ -29,7 +29,7 @@ class Cudnn {
     DType dtype;  // f32 may be rounded to tf32
     void *x, *weight, *bias, *y;  // bias may be null; forward only
   };
-  // One way to compute it, ready to be queued on the default stream.
+  // One way to compute it, ready to be queued on the current stream.
   struct Plan {
     std::function<void()> run;
     bool tensor_cores, deterministic;

@@ -56,6 +56,7 @@ inline constexpr int kEngineNumericalNotes = 1303;
 struct Functions {
   Status (*create)(Handle*);
   Status (*destroy)(Handle);
+  Status (*set_stream)(Handle, void* stream);
   size_t (*version)();
   const char* (*error_string)(Status);
   Status (*create_descriptor)(int kind, Descriptor*);

@@ -21,7 +21,7 @@ class Timeline {
   virtual void clear() = 0;
 };
 
-// Of the device's default queue.
+// Of the device's current queue.
 std::unique_ptr<Timeline> make_timeline(Device device);
 // Null in builds without CUDA.
 std::unique_ptr<Timeline> make_cuda_timeline();

@@ -1,4 +1,4 @@
-// Marks are CUDA events in the default stream.
+// Marks are CUDA events in the current stream.
 #include <cuda_runtime_api.h>
 
 #include "bench/timeline.h"
@@ -22,7 +22,8 @@ class CudaTimeline : public Timeline {
 
   size_t mark() override {
     if (used_ == events_.size()) check(cudaEventCreate(&events_.emplace_back()), "an event cannot be made");
-    check(cudaEventRecord(events_[used_], nullptr), "an event cannot be recorded");
+    const auto stream = static_cast<cudaStream_t>(current_stream(Device::cuda).handle);
+    check(cudaEventRecord(events_[used_], stream), "an event cannot be recorded");
     return used_++;
   }
   double seconds(size_t from, size_t to) override {

@@ -113,6 +113,7 @@ template <typename R, typename... As, typename S, typename... Bs>
 constexpr bool kSameCall<R (*)(As...), S (*)(Bs...)> = sizeof(R) == sizeof(S) && ((sizeof(As) == sizeof(Bs)) && ...);
 
 static_assert(kSameCall<decltype(dnn::Functions::create), decltype(&cudnnCreate)>);
+static_assert(kSameCall<decltype(dnn::Functions::set_stream), decltype(&cudnnSetStream)>);
 static_assert(kSameCall<decltype(dnn::Functions::create_descriptor), decltype(&cudnnBackendCreateDescriptor)>);
 static_assert(kSameCall<decltype(dnn::Functions::set_attribute), decltype(&cudnnBackendSetAttribute)>);
 static_assert(kSameCall<decltype(dnn::Functions::get_attribute), decltype(&cudnnBackendGetAttribute)>);
