@@ -20,7 +20,7 @@ struct Backend {
 // one that $IMAGO_CPU_ISA (baseline, avx2, avx512) names.
 const Backend& cpu_backend();
 // Other backends make themselves known before main, with their device's memory (core/device_memory.h). Whoever registers
-// another one later takes that one's place, the CPU's too: so launches are watched (bench/launch_observer.h).
+// one later takes its device over, the CPU too: so launches are watched (bench/launch_observer.h).
 void register_backend(Device device, const Backend& backend);
 // Throws when this build has no such device. On the CPU, while work is recorded (core/graph.h) or its memory traced, what
 // this gives keeps launches for later where need be.

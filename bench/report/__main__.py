@@ -26,6 +26,8 @@ from store import Store  # noqa: E402
 # In this order. The shares of the time: what one part leaves, the next may have.
 PARTS = {"build": (part_build, 0.42), "test": (part_test, 0.18), "profile": (part_profile, 0.05),
          "step": (part_step, 0.22), "kernels": (part_kernels, 0.13)}
+# name:batch, 0 being the workload's own; the first one gets the charts.
+WORKLOADS = {"cuda": "butterflies:0,mnist:0", "cpu": "mnist:0,butterflies:2", "simt": "tiny:0"}
 
 
 def parse():
@@ -38,7 +40,11 @@ def parse():
     p.add_argument("--seconds", type=float, default=530, help="time limit of the whole report")
     p.add_argument("--python", default=sys.executable, help="interpreter that has PyTorch")
     p.add_argument("--tests", default="", help="only these files of tests: test_softmax,test_sum")
+    p.add_argument("--workloads", help="NAME:BATCH,... of butterflies, mnist, tiny, batch 0 for their own (" +
+                   "; ".join(f"{device}: {names}" for device, names in WORKLOADS.items()) + ")")
     args = p.parse_args()
+    args.workloads = [(name, int(batch or 0)) for name, _, batch in
+                      (one.partition(":") for one in (args.workloads or WORKLOADS[args.device]).split(","))]
     args.root = pathlib.Path(__file__).resolve().parents[2]
     args.parts = args.parts.split(",")
     for part in args.parts:

@@ -90,7 +90,7 @@ def rows_of_step(workload):
         both, forward, step = s.get("forward+backward"), s.get("forward"), s.get("step")
         rows.append([
             c["name"], ms(step) if step else "", ms(forward) if forward else "",
-            ms(both - forward) if both and forward else "", ms(s["optimizer"]) if "optimizer" in s else "",
+            ms(max(0, both - forward)) if both and forward else "", ms(s["optimizer"]) if "optimizer" in s else "",
             figure(c["batch"] / step) if step else "", figure(step / best) if step and best else "",
             ms(s["sample"]) if "sample" in s else "", f"{c['peak_bytes'] / 2**30:.2f}" if c["peak_bytes"] else "",
             f"{c['first_step_seconds']:.1f}" if c["first_step_seconds"] else "",

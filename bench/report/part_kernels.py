@@ -7,12 +7,8 @@ import machine
 from part_build import program
 from processes import run
 
-# What runs on each device: (workload, precision, batch), the most telling first; a batch of 0 is the workload's own.
-RUNS = {
-    "cuda": [("butterflies", "bf16", 0), ("butterflies", "tf32", 0), ("mnist", "bf16", 0), ("mnist", "tf32", 0)],
-    "cpu": [("mnist", "f32", 0), ("butterflies", "f32", 2)],
-    "simt": [("tiny", "bf16", 0), ("tiny", "f32", 0)],
-}
+# The most telling first; the others are measured in the time that is left.
+PRECISIONS = {"cuda": ["bf16", "tf32"], "cpu": ["f32"], "simt": ["bf16", "f32"]}
 SAMPLES = {"cuda": 15, "cpu": 5, "simt": 1}
 
 
@@ -35,6 +31,12 @@ def ceilings(context, store, deadline):
     store.put("ceilings", json.loads(path.read_text()) if outcome.good else {"failed": outcome.why()})
 
 
+def runs(context):
+    """(workload, precision, batch) of everything that is measured."""
+    return [(workload, precision, batch) for workload, batch in context.workloads
+            for precision in PRECISIONS[context.device]]
+
+
 def run_part(context, store, deadline):
     ceilings(context, store, deadline)
     result = {"runs": []}
@@ -43,7 +45,7 @@ def run_part(context, store, deadline):
         result["failed"] = "bench_layers was not built"
         return store.put("kernels", result)
     env = environment(context)
-    for workload, precision, batch in RUNS[context.device]:
+    for workload, precision, batch in runs(context):
         if time.monotonic() > deadline - 1:
             result["runs"].append({"workload": workload, "precision": precision, "layers": [], "failed": "no time left"})
             continue

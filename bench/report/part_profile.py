@@ -3,14 +3,9 @@ import json
 import time
 
 from part_build import program
-from part_kernels import ceilings
+from part_kernels import ceilings, runs
 from processes import run
 
-RUNS = {
-    "cuda": [("butterflies", "bf16", 0), ("butterflies", "tf32", 0), ("mnist", "tf32", 0)],
-    "cpu": [("mnist", "f32", 0), ("butterflies", "f32", 2)],
-    "simt": [("tiny", "f32", 0), ("tiny", "bf16", 0)],
-}
 STEPS = {"cuda": 9, "cpu": 3, "simt": 1}
 
 
@@ -21,7 +16,7 @@ def run_part(context, store, deadline):
     if not profile:
         result["failed"] = "bench_profile was not built"
         return store.put("profile", result)
-    for workload, precision, batch in RUNS[context.device]:
+    for workload, precision, batch in runs(context):
         path = context.scratch / "profile.json"
         path.unlink(missing_ok=True)
         outcome = run([profile, "--device", context.device, "--workload", workload, "--precision", precision, "--batch",

@@ -11,13 +11,11 @@ from part_kernels import environment
 from processes import Server, run
 
 TWIN = pathlib.Path(__file__).with_name("twin.py")
-# (workload, batch) for each device, 0 being the workload's own; and the settings of both sides.
-WORKLOADS = {"cuda": [("butterflies", 0), ("mnist", 0)], "cpu": [("mnist", 0), ("butterflies", 2)],
-             "simt": [("tiny", 0)]}
+# The settings of both sides.
 OURS = {"cuda": ["tf32", "bf16"], "cpu": ["f32"], "simt": ["f32", "bf16"]}
 THEIRS = {"cuda": ["tf32", "bf16", "bf16+reduce-overhead", "bf16+max-autotune"], "cpu": ["f32", "f32-nchw"], "simt": []}
 ROUNDS = {"cuda": 9, "cpu": 5, "simt": 1}
-SAMPLE_SECONDS = {"cuda": 0.1, "cpu": 0.0, "simt": 0.0}
+SAMPLE_SECONDS = {"cuda": 0.1, "cpu": 0.05, "simt": 0.0}
 CASES = ["step", "forward", "forward+backward", "optimizer", "sample"]
 
 
@@ -119,11 +117,10 @@ def run_part(context, store, deadline):
         return store.put("step", result)
     if THEIRS[context.device] and not torch:
         result["absent"] = f"{context.python} has no PyTorch"
-    workloads = WORKLOADS[context.device]
-    for i, (workload, batch) in enumerate(workloads):
+    for i, (workload, batch) in enumerate(context.workloads):
         # The first gets the most: compiling it takes longest.
         left = deadline - time.monotonic()
-        until = deadline if i + 1 == len(workloads) else time.monotonic() + 0.7 * left
+        until = deadline if i + 1 == len(context.workloads) else time.monotonic() + 0.7 * left
         this = {"workload": workload, "contestants": []}
         result["workloads"].append(this)
         run_workload(context, workload, batch, torch, until, this, lambda: store.put("step", result))

@@ -158,7 +158,7 @@ class Server:
         while not self.failed:
             line = self.lines.next(deadline)
             if not line:
-                self.failed = self._why(ended=line is None)
+                self.failed = self._why(ended=True) if line is None else "the time was up before all samples were taken"
                 break
             self.log.append(line)
             try:
