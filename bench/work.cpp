@@ -5,6 +5,7 @@
 #include "kernels/add_noise.h"
 #include "kernels/attention.h"
 #include "kernels/axpy.h"
+#include "kernels/batch_rows.h"
 #include "kernels/binary.h"
 #include "kernels/concat.h"
 #include "kernels/conv2d.h"
@@ -12,6 +13,8 @@
 #include "kernels/dropout.h"
 #include "kernels/ema.h"
 #include "kernels/embedding.h"
+#include "kernels/fill_random.h"
+#include "kernels/finish_step.h"
 #include "kernels/group_norm.h"
 #include "kernels/layer_norm.h"
 #include "kernels/loss.h"
@@ -200,12 +203,24 @@ Work work_of(const AddNoise& p) {
   const int streams = 1 + (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
   return streaming(streams * real(p.N * p.E), p.dtype, p.N * p.E);
 }
-Work work_of(const NoisyImages& p) {
+Work work_of(const FillRandom& p) { return streaming(real(p.fill.n), p.fill.dtype, p.fill.n); }
+Work work_of(const BatchRows& p) { return streaming(real(p.N), DType::i64, p.N); }
+
+namespace {
+
+// The images' bytes, and `streams` tensors of pixels.
+Work picking(const PickedBytes& p, int streams, DType dtype) {
   const int64_t out = p.N * p.out_H * p.out_W * p.C;
-  const int streams = (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
-  Work work = streaming(streams * real(out), p.dtype, out);
-  work.bytes += real(p.N * p.H * p.W * p.C);  // the images' bytes
+  Work work = streaming(streams * real(out), dtype, out);
+  work.bytes += real(p.N * p.H * p.W * p.C);
   return work;
+}
+
+}  // namespace
+
+Work work_of(const PickImages& p) { return picking(p.bytes, 1, p.dtype); }
+Work work_of(const NoisyImages& p) {
+  return picking(p.x0, (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0), p.dtype);
 }
 Work work_of(const DenoiseStep& p) {
   const int model = p.coefficients.scale == NoiseScale::learned_range ? 2 : 1;
@@ -215,6 +230,9 @@ Work work_of(const DenoiseStep& p) {
 
 // ---- optimisers ----
 
+Work work_of(const FinishStep& p) {  // gradients are looked at only where their sum of squares is not finite
+  return streaming(2, p.loss_dtype, p.n);
+}
 Work work_of(const AdamW& p) {
   // w, m, v are read and written, so is the average; the gradient is read, and written where it is zeroed.
   Work work = streaming((7 + (p.zero_gradient ? 1 : 0) + (p.ema ? 2 : 0)) * real(p.n), p.dtype, p.n);
