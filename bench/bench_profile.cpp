@@ -51,35 +51,33 @@ struct Timed {
 };
 
 void one_step(bench::TrainingStep& step) {
+  if (step.has_whole_step()) return step.step();
+  step.zero_gradients();
   step.forward();
   step.backward();
-  if (step.has_optimizer())
-    step.optimize();
-  else
-    step.zero_gradients();
 }
 
 // Every step makes the same launches in the same order.
 std::vector<Timed> timed_launches(Device device, bench::TrainingStep& step, int steps) {
-  const auto timeline = bench::make_timeline(device);
+  bench::Timeline timeline(device);
   std::vector<Timed> launches;
   for (int i = 0; i < steps; ++i) {
     size_t at = 0;
-    timeline->clear();
+    timeline.clear();
     {
       const bench::LaunchObserver observer(device, [&](const bench::Launch& launch, const std::function<void()>& run) {
         if (i == 0) launches.push_back({launch.launcher, launch.work(), {}});
         IMAGO_CHECK(at < launches.size() && launches[at].launcher == launch.launcher,
                     "profile: step ", i, " differs from the first at launch ", at, ", a ", launch.launcher);
-        timeline->mark();
+        timeline.mark();
         run();
-        timeline->mark();
+        timeline.mark();
         ++at;
       });
       one_step(step);
     }
     synchronize(device);
-    for (size_t k = 0; k < launches.size(); ++k) launches[k].seconds.push_back(timeline->seconds(2 * k, 2 * k + 1));
+    for (size_t k = 0; k < launches.size(); ++k) launches[k].seconds.push_back(timeline.seconds(2 * k, 2 * k + 1));
   }
   return launches;
 }
@@ -114,16 +112,16 @@ std::vector<std::pair<std::string, Sum>> sums(const std::vector<Timed>& launches
 }
 
 double seconds_of_step(Device device, bench::TrainingStep& step, int steps) {
-  const auto timeline = bench::make_timeline(device);
+  bench::Timeline timeline(device);
   std::vector<double> seconds;
   for (int i = 0; i < steps; ++i) {
     synchronize(device);
-    timeline->clear();
-    timeline->mark();
+    timeline.clear();
+    timeline.mark();
     one_step(step);
     synchronize(device);
-    timeline->mark();
-    seconds.push_back(timeline->seconds(0, 1));
+    timeline.mark();
+    seconds.push_back(timeline.seconds(0, 1));
   }
   return bench::median(seconds);
 }
@@ -157,7 +155,7 @@ void run(const Flags& f) {
   const Json profile{{"workload", f.workload}, {"device", name_of(device)}, {"batch", workload.batch},
                      {"precision", f.precision}, {"threads", thread_count()}, {"launches", launches.size()},
                      {"seconds_in_launches", inside}, {"seconds_of_step", whole},
-                     {"optimizer", step.has_optimizer()}, {"kinds", kinds_json}, {"shapes", shapes_json}};
+                     {"optimizer", step.has_whole_step()}, {"kinds", kinds_json}, {"shapes", shapes_json}};
   std::ofstream(f.json) << profile.dump(1) << '\n';
 }
 

@@ -3,7 +3,6 @@
 #include "autograd/functions.h"
 #include "autograd/no_grad.h"
 #include "core/random.h"
-#include "diffusion/training_loss.h"
 #include "kernels/precision.h"
 
 namespace imago::bench {
@@ -45,6 +44,14 @@ Workload tiny() {
 constexpr int64_t kTimesteps = 1000;
 constexpr uint64_t kSeed = 1;
 
+// Four batches of noise.
+data::ImageDataset images_for(const Workload& w) {
+  const Tensor images({4 * w.batch, w.size, w.size, w.config.in_channels}, DType::u8, Device::cpu);
+  uint8_t* bytes = images.data<uint8_t>();
+  for (int64_t i = 0; i < images.numel(); ++i) bytes[i] = static_cast<uint8_t>(random_words({.seed = kSeed}, i).v[0]);
+  return {.images = images, .labels = {}};
+}
+
 }  // namespace
 
 Workload workload_named(const std::string& name, int64_t batch) {
@@ -63,45 +70,58 @@ Precision precision_named(const std::string& name) {
   fail("precision: must be f32, tf32 or bf16, got '", name, "'");
 }
 
-TrainingStep::TrainingStep(const Workload& workload, Precision precision)
+TrainingStep::TrainingStep(const Workload& workload, Precision precision, bool graph)
     : workload_(workload),
       precision_(precision),
+      graph_(graph),
       scheduler_({.num_train_timesteps = kTimesteps}),
+      batches_(images_for(workload), {.batch_size = workload.batch, .seed = kSeed}, diffusion::DataPlace::device),
       model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed, dtype_of(precision)))),
-      images_(rand(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
+      x_t_(randn(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
   using kernels::MatmulPrecision;
   kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
   if (precision == Precision::bf16) return;
-  arena_ = std::make_unique<nn::ParameterArena>(nn::named_parameters(*model_));
-  ema_ = std::make_unique<nn::Ema>(*arena_);
-  optimizer_ = std::make_unique<nn::AdamW>(*arena_);
+  const diffusion::TrainerOptions options{.learning_rate = {.peak = 1e-4}, .ema = nn::EmaOptions{}, .graph = graph};
+  trainer_ = std::make_unique<diffusion::Trainer>(*model_, options);
 }
 
 int64_t TrainingStep::parameters() const { return nn::parameter_count(*model_); }
 
-void TrainingStep::forward() {
-  loss_ = diffusion::training_loss([&](const Variable& x, const Tensor& t) { return (*model_)(x, t); }, scheduler_,
-                                   images_, {.seed = kSeed, .step = step_++});
-}
-
-void TrainingStep::backward() { loss_.backward(); }
-
-void TrainingStep::optimize() {
-  IMAGO_CHECK(optimizer_, "TrainingStep: precision must be f32 or tf32 for an optimiser, got ", name_of(precision_));
-  optimizer_->step(1e-4, {.max_norm = 1, .zero_gradient = true, .ema = ema_.get()});
-}
-
 void TrainingStep::zero_gradients() {
-  if (arena_) return arena_->zero_grad();
+  if (trainer_) return trainer_->arena().zero_grad();
   for (auto& [name, parameter] : nn::named_parameters(*model_)) parameter.zero_grad();
 }
 
-void TrainingStep::sample() {
+Variable TrainingStep::loss() const {
+  const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_ ? trainer_->step_at() : nullptr};
+  const diffusion::TrainingBatch batch = diffusion::training_batch(scheduler_, batches_.batch(key), key);
+  const DType dtype = dtype_of(precision_);
+  return mse_loss((*model_)(batch.x_t.to(dtype), batch.t), batch.target.to(dtype));
+}
+
+void TrainingStep::forward() { loss_ = loss(); }
+void TrainingStep::backward() { loss_.backward(); }
+
+void TrainingStep::step() {
+  IMAGO_CHECK(trainer_, "TrainingStep: precision must be f32 or tf32 for a whole step, got ", name_of(precision_));
+  trainer_->queue([this] { return loss(); });
+}
+
+void TrainingStep::sampling_work() {
   const NoGrad no_grad;
   const int64_t t = kTimesteps / 2;
   const Tensor steps = Tensor::full({workload_.batch}, static_cast<double>(t), DType::i64);
-  const Tensor output = (*model_)(images_, steps).value();
-  scheduler_.step(output, t, images_, {.noise = diffusion::Noise({.seed = kSeed, .step = step_++}, 0)});
+  const Tensor output = (*model_)(x_t_, steps).value();
+  sample_ = scheduler_.step(output, t, x_t_, {.noise = diffusion::Noise({.seed = kSeed}, 0)}).x;
+}
+
+void TrainingStep::sample() {
+  if (!graph_) return sampling_work();
+  if (!sampling_.captured()) {
+    sampling_work();  // whatever is needed once
+    sampling_ = Graph::capture(default_device(), [this] { sampling_work(); });
+  }
+  sampling_.launch();
 }
 
 TrainingStep::Probe TrainingStep::probe() {

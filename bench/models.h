@@ -4,9 +4,10 @@
 #include <memory>
 #include <string>
 
+#include "core/graph.h"
 #include "diffusion/ddpm.h"
-#include "nn/arena.h"
-#include "nn/optim/optimizer.h"
+#include "diffusion/device_batches.h"
+#include "diffusion/trainer.h"
 #include "nn/unet2d.h"
 
 namespace imago::bench {
@@ -31,24 +32,24 @@ Precision precision_named(const std::string& name);
 // What the network's activations are.
 constexpr DType dtype_of(Precision p) { return p == Precision::bf16 ? DType::bf16 : DType::f32; }
 
-// A network with everything that training it takes. Data and noise are drawn from fixed seeds; the data stays on the
-// device. The whole process computes f32 products in this precision from here on.
+// A network with everything that training it takes: a data set on the device, and diffusion::Trainer. The whole process
+// computes f32 products in this precision from here on. In bf16 the weights are bf16 themselves, and nothing updates
+// them: there is no whole step.
 class TrainingStep {
  public:
-  TrainingStep(const Workload& workload, Precision precision);
+  // graph: whole steps are captured once and launched as one from then on.
+  TrainingStep(const Workload& workload, Precision precision, bool graph = false);
 
   const nn::UNet2D& model() const { return *model_; }
   int64_t parameters() const;
-  // Noise, forward, loss; the history is kept until the next call.
+  void zero_gradients();
+  // Batch, noise, the network, the loss; the history is kept until the next call.
   void forward();
   // Gradients of the last forward(), added up.
   void backward();
-  // Whether there is one: it needs f32 parameters.
-  bool has_optimizer() const { return optimizer_ != nullptr; }
-  // Clipping, AdamW and the moving average in one pass, which zeroes the gradients.
-  void optimize();
-  void zero_gradients();
-  double loss() const { return loss_.value().item(); }
+  bool has_whole_step() const { return trainer_ != nullptr; }
+  // All of it: gradients, clipping, AdamW, the moving average.
+  void step();
   // From x_t to x_{t-1}, at a time step in the middle.
   void sample();
 
@@ -60,16 +61,19 @@ class TrainingStep {
   Probe probe();
 
  private:
+  Variable loss() const;
+  void sampling_work();
+
   Workload workload_;
   Precision precision_;
+  bool graph_;
   diffusion::DDPMScheduler scheduler_;
+  diffusion::DeviceBatches batches_;
   std::unique_ptr<nn::UNet2D> model_;
-  std::unique_ptr<nn::ParameterArena> arena_;
-  std::unique_ptr<nn::Ema> ema_;
-  std::unique_ptr<nn::AdamW> optimizer_;
-  Tensor images_;
+  std::unique_ptr<diffusion::Trainer> trainer_;
   Variable loss_;
-  uint32_t step_ = 0;
+  Tensor x_t_, sample_;
+  Graph sampling_;
 };
 
 }  // namespace imago::bench

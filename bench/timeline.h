@@ -6,25 +6,26 @@
 #include <memory>
 #include <vector>
 
+#include "core/stream.h"
 #include "core/tensor.h"
 
 namespace imago::bench {
 
 class Timeline {
  public:
-  virtual ~Timeline() = default;
-  // Notes when the queue gets here; its number.
-  virtual size_t mark() = 0;
+  explicit Timeline(Device device) : device_(device) {}
+  // Notes when the device's current stream gets here; its number.
+  size_t mark();
   // Between two marks. Waits until the device has been there.
-  virtual double seconds(size_t from, size_t to) = 0;
+  double seconds(size_t from, size_t to) const { return 1e-3 * elapsed_milliseconds(*events_[from], *events_[to]); }
   // Forgets all marks.
-  virtual void clear() = 0;
-};
+  void clear() { used_ = 0; }
 
-// Of the device's current queue.
-std::unique_ptr<Timeline> make_timeline(Device device);
-// Null in builds without CUDA.
-std::unique_ptr<Timeline> make_cuda_timeline();
+ private:
+  Device device_;
+  std::vector<std::unique_ptr<Event>> events_;  // used again after clear()
+  size_t used_ = 0;
+};
 
 // Times calls that find the device's caches full of something else: what a kernel costs whose operands other kernels
 // have pushed out. On a GPU the calls are queued behind that filling, so that the time it takes the host to queue them
@@ -36,9 +37,8 @@ class ColdTimer {
   std::vector<double> seconds(const std::function<void()>& f, int count);
 
  private:
-  Device device_;
   Tensor filler_;
-  std::unique_ptr<Timeline> timeline_;
+  Timeline timeline_;
 };
 
 // The middle one; 0 of none.

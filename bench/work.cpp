@@ -6,9 +6,6 @@
 #include "kernels/attention.h"
 #include "kernels/axpy.h"
 #include "kernels/batch_rows.h"
-#include "kernels/fill_random.h"
-#include "kernels/finish_step.h"
-#include "kernels/pick_images.h"
 #include "kernels/binary.h"
 #include "kernels/concat.h"
 #include "kernels/conv2d.h"
@@ -16,6 +13,8 @@
 #include "kernels/dropout.h"
 #include "kernels/ema.h"
 #include "kernels/embedding.h"
+#include "kernels/fill_random.h"
+#include "kernels/finish_step.h"
 #include "kernels/group_norm.h"
 #include "kernels/layer_norm.h"
 #include "kernels/loss.h"
@@ -204,19 +203,25 @@ Work work_of(const AddNoise& p) {
   const int streams = 1 + (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
   return streaming(streams * real(p.N * p.E), p.dtype, p.N * p.E);
 }
-// What the bytes become, and the bytes.
-Work picked(const PickedBytes& bytes, int streams, DType dtype) {
-  const int64_t out = bytes.N * bytes.out_H * bytes.out_W * bytes.C;
-  Work work = streaming(streams * real(out), dtype, out);
-  work.bytes += real(bytes.N * bytes.H * bytes.W * bytes.C);
-  return work;
-}
-Work work_of(const NoisyImages& p) {
-  return picked(p.x0, (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0), p.dtype);
-}
-Work work_of(const PickImages& p) { return picked(p.bytes, 1, p.dtype); }
 Work work_of(const FillRandom& p) { return streaming(real(p.fill.n), p.fill.dtype, p.fill.n); }
 Work work_of(const BatchRows& p) { return streaming(real(p.N), DType::i64, p.N); }
+
+namespace {
+
+// The images' bytes, and `streams` tensors of pixels.
+Work picking(const PickedBytes& p, int streams, DType dtype) {
+  const int64_t out = p.N * p.out_H * p.out_W * p.C;
+  Work work = streaming(streams * real(out), dtype, out);
+  work.bytes += real(p.N * p.H * p.W * p.C);
+  return work;
+}
+
+}  // namespace
+
+Work work_of(const PickImages& p) { return picking(p.bytes, 1, p.dtype); }
+Work work_of(const NoisyImages& p) {
+  return picking(p.x0, (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0), p.dtype);
+}
 Work work_of(const DenoiseStep& p) {
   const int model = p.coefficients.scale == NoiseScale::learned_range ? 2 : 1;
   int streams = 1 + model + (p.noise.values ? 1 : 0) + (p.x ? 1 : 0) + (p.x0 ? 1 : 0);
@@ -228,13 +233,15 @@ Work work_of(const DenoiseStep& p) {
 
 // ---- optimisers ----
 
+Work work_of(const FinishStep& p) {  // gradients are looked at only where their sum of squares is not finite
+  return streaming(2, p.loss_dtype, p.n);
+}
 Work work_of(const AdamW& p) {
   // w, m, v are read and written, so is the average; the gradient is read, and written where it is zeroed.
   Work work = streaming((7 + (p.zero_gradient ? 1 : 0) + (p.ema ? 2 : 0)) * real(p.n), p.dtype, p.n);
   if (p.shadow) work.bytes += 2 * real(p.n);
   return work;
 }
-Work work_of(const FinishStep&) { return streaming(1, DType::f64, 1); }  // reads on only where something is not finite
 Work work_of(const Sgd& p) { return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n); }
 Work work_of(const Ema& p) { return streaming(3 * real(p.n), p.dtype, p.n); }
 Work work_of(const SumSquares& p) { return streaming(real(p.n), p.dtype, p.n); }

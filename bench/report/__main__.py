@@ -66,9 +66,11 @@ def main():
     stop_on_signals()
     start = time.monotonic()
     store = Store(context.out, page.render)
+    before = (store.get("machine") or {}).get("parts", {})
     for part in [*context.parts, "ceilings"]:
         store.drop(part)
-    context.machine["parts"] = {}
+    # Other parts may be there from an earlier run, perhaps of another commit; the page says so.
+    context.machine["parts"] = {name: state for name, state in before.items() if name not in context.parts}
     store.put("machine", context.machine)
     share, whole, code = 0.0, sum(PARTS[part][1] for part in context.parts), 0
     with tempfile.TemporaryDirectory(prefix="imago-report-") as scratch:
@@ -84,7 +86,8 @@ def main():
             except CutOff as signal:
                 kill_all()
                 state, code = f"cut off by {signal}", 1
-            context.machine["parts"][part] = {"seconds": time.monotonic() - began, "state": state}
+            context.machine["parts"][part] = {"seconds": time.monotonic() - began, "state": state,
+                                              "commit": context.machine["commit"], "date": context.machine["date"]}
             store.put("machine", context.machine)
             print(f"{part}: {state} after {time.monotonic() - began:.0f} s", flush=True)
             if code:

@@ -74,7 +74,9 @@ def head_part(machine):
     lines.append(", ".join(facts) + ".\n")
     if device == "cpu":
         lines.append(f"Load of the machine before: {machine['load_before']:.1f}.\n")
-    states = [f"{name} {part['state']} after {part['seconds']:.0f} s" for name, part in machine["parts"].items()]
+    states = [f"{name} {part['state']} after {part['seconds']:.0f} s" +
+              (f" (on {part['date']}, commit {part['commit']})" if part["commit"] != machine["commit"] else "")
+              for name, part in machine["parts"].items()]
     if states:
         lines.append("Parts: " + ", ".join(states) + ".\n")
     return "\n".join(lines)
@@ -88,9 +90,10 @@ def rows_of_step(workload):
     for c in timed:
         s = c["seconds"]
         both, forward, step = s.get("forward+backward"), s.get("forward"), s.get("step")
+        optimizer = s.get("optimizer", step - both if step and both else None)
         rows.append([
             c["name"], ms(step) if step else "", ms(forward) if forward else "",
-            ms(max(0, both - forward)) if both and forward else "", ms(s["optimizer"]) if "optimizer" in s else "",
+            ms(max(0, both - forward)) if both and forward else "", ms(max(0, optimizer)) if optimizer else "",
             figure(c["batch"] / step) if step else "", figure(step / best) if step and best else "",
             ms(s["sample"]) if "sample" in s else "", f"{c['peak_bytes'] / 2**30:.2f}" if c["peak_bytes"] else "",
             f"{c['first_step_seconds']:.1f}" if c["first_step_seconds"] else "",
@@ -103,9 +106,11 @@ def step_part(step):
     if "failed" in step:
         return lines[0] + f"\nNot measured: {step['failed']}.\n"
     lines.append("Times in ms, medians over rounds in which all took turns. A step draws noise and time steps, runs forward "
-                 "and backward, clips, and updates weights (AdamW) and their average. The time ratio is to PyTorch's "
+                 "and backward, clips, and updates weights (AdamW) and their average; with +graph, imago launches all of it "
+                 "as one CUDA graph. imago's optimizer is the difference between a step and its forward and backward. The "
+                 "time ratio is to PyTorch's "
                  "fastest: below 1 is faster. The first step counts from the start of the process; what torch.compile "
-                 "compiles, it compiles side by side with the other settings.\n")
+                 "compiles, it compiles side by side for all settings.\n")
     if step["torch"]:
         lines.append(f"PyTorch {step['torch']}; behind the plus sign the mode of torch.compile. Images are channels_last "
                      "unless it says nchw; bf16 is autocast; AdamW is fused.\n")

@@ -48,6 +48,7 @@ def run_part(context, store, deadline):
     for workload, precision, batch in runs(context):
         if time.monotonic() > deadline - 1:
             result["runs"].append({"workload": workload, "precision": precision, "layers": [], "failed": "no time left"})
+            store.put("kernels", result)
             continue
         this = {"workload": workload, "precision": precision, "layers": []}
         result["runs"].append(this)

@@ -12,7 +12,7 @@ from processes import Server, run
 
 TWIN = pathlib.Path(__file__).with_name("twin.py")
 # The settings of both sides.
-OURS = {"cuda": ["tf32", "bf16"], "cpu": ["f32"], "simt": ["f32", "bf16"]}
+OURS = {"cuda": ["tf32", "tf32+graph", "bf16", "bf16+graph"], "cpu": ["f32"], "simt": ["f32", "f32+graph", "bf16"]}
 THEIRS = {"cuda": ["tf32", "bf16", "bf16+reduce-overhead", "bf16+max-autotune"], "cpu": ["f32", "f32-nchw"], "simt": []}
 ROUNDS = {"cuda": 9, "cpu": 5, "simt": 1}
 SAMPLE_SECONDS = {"cuda": 0.1, "cpu": 0.05, "simt": 0.0}
@@ -41,9 +41,10 @@ def start_all(context, workload, batch, torch, deadline):
     """Those that are ready, and why others are not. What torch.compile compiles, it compiles side by side."""
     arguments = ["--workload", workload, "--batch", str(batch)]
     servers, compiling = [], []
-    for precision in OURS[context.device]:
-        servers.append(Server(f"imago {precision}", [program(context.build, "bench_step"), "--device", context.device,
-                                                     "--precision", precision, *arguments]))
+    for setting in OURS[context.device]:
+        precision, _, graph = setting.partition("+")
+        servers.append(Server(f"imago {setting}", [program(context.build, "bench_step"), "--device", context.device,
+                                                   "--precision", precision, *arguments, *(["--graph"] if graph else [])]))
         servers[-1].wait_for("ready", deadline)
     for setting in THEIRS[context.device] if torch else []:
         device = "cuda" if context.device == "cuda" else "cpu"

@@ -219,6 +219,7 @@ class Step:
             return self.model(x, t)
 
     def forward(self):
+        self.loss = None  # a pending backward would keep CUDA graphs from being replayed
         t = torch.randint(0, 1000, (self.batch,), device=self.device)
         noise = torch.randn_like(self.images)
         shape = (-1, 1, 1, 1)
