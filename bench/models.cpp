@@ -79,6 +79,7 @@ TrainingStep::TrainingStep(const Workload& workload, Precision precision, bool g
       model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed, dtype_of(precision)))),
       x_t_(randn(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
   using kernels::MatmulPrecision;
+  sampling_step_ = scheduler_.plan()[kTimesteps / 2];
   kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
   if (precision == Precision::bf16) return;
   const diffusion::TrainerOptions options{.learning_rate = {.peak = 1e-4}, .ema = nn::EmaOptions{}, .graph = graph};
@@ -109,10 +110,10 @@ void TrainingStep::step() {
 
 void TrainingStep::sampling_work() {
   const NoGrad no_grad;
-  const int64_t t = kTimesteps / 2;
-  const Tensor steps = Tensor::full({workload_.batch}, static_cast<double>(t), DType::i64);
-  const Tensor output = (*model_)(x_t_, steps).value();
-  sample_ = scheduler_.step(output, t, x_t_, {.noise = diffusion::Noise({.seed = kSeed}, 0)}).x;
+  const Tensor t = Tensor::full({workload_.batch}, sampling_step_.t, DType::i64);
+  const Tensor output = (*model_)(x_t_, t).value();
+  sample_ =
+      kernels::denoise_step(x_t_, output, sampling_step_.update, {.noise = diffusion::Noise({.seed = kSeed}, 0)}).x;
 }
 
 void TrainingStep::sample() {

@@ -68,6 +68,7 @@ class TrainingStep {
   Precision precision_;
   bool graph_;
   diffusion::DDPMScheduler scheduler_;
+  diffusion::SamplingStep sampling_step_;  // one from the middle
   diffusion::DeviceBatches batches_;
   std::unique_ptr<nn::UNet2D> model_;
   std::unique_ptr<diffusion::Trainer> trainer_;
