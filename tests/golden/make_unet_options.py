@@ -58,7 +58,7 @@ CASES = {
             "down_block_types": ["AttnSkipDownBlock2D", "AttnSkipDownBlock2D"],
             "up_block_types": ["AttnSkipUpBlock2D", "AttnSkipUpBlock2D"],
             "time_embedding_dim": 16,
-            "attention_head_dim": 8,
+            "attention_head_dim": 4,
             "resnet_time_scale_shift": "scale_shift",
             "mid_block_type": None,
         },
@@ -115,7 +115,10 @@ CASES = {
         None,
     ),
     "mid_scale": (
-        SMALL | PLAIN | {"mid_block_scale_factor": 3.0, "attn_norm_num_groups": 8, "attention_head_dim": None},
+        SMALL
+        | PLAIN
+        | {"block_out_channels": [4, 12], "mid_block_scale_factor": 3.0, "attn_norm_num_groups": 3}
+        | {"attention_head_dim": None},
         (1, 3, 4, 4),
         [300],
         None,
