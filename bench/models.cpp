@@ -24,7 +24,8 @@ nn::UNet2DConfig unet(int64_t channels, std::vector<int64_t> widths, size_t atte
 }
 
 Workload butterflies() {
-  return {.name = "butterflies", .config = unet(3, {64, 128, 256, 512}, 2), .batch = 32, .size = 64};
+  return {
+      .name = "butterflies", .config = unet(3, {64, 128, 256, 512}, 2), .batch = 32, .size = 64};
 }
 
 Workload mnist() {
@@ -48,7 +49,8 @@ constexpr uint64_t kSeed = 1;
 data::ImageDataset images_for(const Workload& w) {
   const Tensor images({4 * w.batch, w.size, w.size, w.config.in_channels}, DType::u8, Device::cpu);
   uint8_t* bytes = images.data<uint8_t>();
-  for (int64_t i = 0; i < images.numel(); ++i) bytes[i] = static_cast<uint8_t>(random_words({.seed = kSeed}, i).v[0]);
+  for (int64_t i = 0; i < images.numel(); ++i)
+    bytes[i] = static_cast<uint8_t>(random_words({.seed = kSeed}, i).v[0]);
   return {.images = images, .labels = {}};
 }
 
@@ -75,13 +77,17 @@ TrainingStep::TrainingStep(const Workload& workload, Precision precision, bool g
       precision_(precision),
       graph_(graph),
       scheduler_({.num_train_timesteps = kTimesteps}),
-      batches_(images_for(workload), {.batch_size = workload.batch, .seed = kSeed}, diffusion::DataPlace::device),
-      model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed, dtype_of(precision)))),
+      batches_(images_for(workload), {.batch_size = workload.batch, .seed = kSeed},
+               diffusion::DataPlace::device),
+      model_(std::make_unique<nn::UNet2D>(workload.config,
+                                          nn::Init::random(kSeed, dtype_of(precision)))),
       x_t_(randn(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
   using kernels::MatmulPrecision;
-  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
+  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32
+                                                             : MatmulPrecision::f32);
   if (precision == Precision::bf16) return;
-  const diffusion::TrainerOptions options{.learning_rate = {.peak = 1e-4}, .ema = nn::EmaOptions{}, .graph = graph};
+  const diffusion::TrainerOptions options{
+      .learning_rate = {.peak = 1e-4}, .ema = nn::EmaOptions{}, .graph = graph};
   trainer_ = std::make_unique<diffusion::Trainer>(*model_, options);
 }
 
@@ -94,7 +100,8 @@ void TrainingStep::zero_gradients() {
 
 Variable TrainingStep::loss() const {
   const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_ ? trainer_->step_at() : nullptr};
-  const diffusion::TrainingBatch batch = diffusion::training_batch(scheduler_, batches_.batch(key), key);
+  const diffusion::TrainingBatch batch =
+      diffusion::training_batch(scheduler_, batches_.batch(key), key);
   const DType dtype = dtype_of(precision_);
   return mse_loss((*model_)(batch.x_t.to(dtype), batch.t), batch.target.to(dtype));
 }
@@ -103,7 +110,8 @@ void TrainingStep::forward() { loss_ = loss(); }
 void TrainingStep::backward() { loss_.backward(); }
 
 void TrainingStep::step() {
-  IMAGO_CHECK(trainer_, "TrainingStep: precision must be f32 or tf32 for a whole step, got ", name_of(precision_));
+  IMAGO_CHECK(trainer_, "TrainingStep: precision must be f32 or tf32 for a whole step, got ",
+              name_of(precision_));
   trainer_->queue([this] { return loss(); });
 }
 
