@@ -1,5 +1,6 @@
-// What the device can do at best: bytes through its memory, read and written by our own copy, and arithmetic in a large
-// matrix product, by our kernel and by cuBLAS where it can be opened. Others state their distance from these. With
+// What the device can do at best: bytes through its memory, read and written by our own copy, and
+// arithmetic in a large matrix product, by our kernel and by cuBLAS where it can be opened. Others
+// state their distance from these. With
 // --yardsticks only says what can be opened.
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -26,33 +27,42 @@ struct Sizes {
 };
 Sizes sizes(Device device) {
   switch (device) {
-    case Device::cuda: return {int64_t{1} << 28, 8192};
-    case Device::cpu: return {int64_t{1} << 25, 1536};
-    case Device::simt: return {4096, 64};
+    case Device::cuda:
+      return {int64_t{1} << 28, 8192};
+    case Device::cpu:
+      return {int64_t{1} << 25, 1536};
+    case Device::simt:
+      return {4096, 64};
   }
   return {};
 }
 
-Json best(bench::ColdTimer& timer, double amount, const std::string& by, const std::function<void()>& f, int samples) {
+Json best(bench::ColdTimer& timer, double amount, const std::string& by,
+          const std::function<void()>& f, int samples) {
   f();
   const std::vector<double> seconds = timer.seconds(f, samples);
-  return {{"by", by}, {"per_second", amount / bench::median(seconds)}, {"seconds", bench::median(seconds)}};
+  return {{"by", by},
+          {"per_second", amount / bench::median(seconds)},
+          {"seconds", bench::median(seconds)}};
 }
 
 Json copy_bandwidth(bench::ColdTimer& timer, int64_t n, int samples) {
   const Tensor x = rand({n}, {.seed = 1});
-  return best(timer, 2.0 * static_cast<double>(x.bytes()), "imago", [&] { kernels::scale(x, 1); }, samples);
+  return best(
+      timer, 2.0 * static_cast<double>(x.bytes()), "imago", [&] { kernels::scale(x, 1); }, samples);
 }
 
 // The faster of ours and theirs.
-Json matmul_rate(bench::ColdTimer& timer, const bench::Yardsticks& yardsticks, Precision precision, int64_t n,
-                 int samples) {
+Json matmul_rate(bench::ColdTimer& timer, const bench::Yardsticks& yardsticks, Precision precision,
+                 int64_t n, int samples) {
   using kernels::MatmulPrecision;
-  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
+  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32
+                                                             : MatmulPrecision::f32);
   kernels::Matmul p{};
   p.batch = 1, p.M = p.N = p.K = n;
-  const auto layer = bench::load({.launcher = "matmul", .direction = "input", .params = p, .launches = 1},
-                                 bench::dtype_of(precision));
+  const auto layer =
+      bench::load({.launcher = "matmul", .direction = "input", .params = p, .launches = 1},
+                  bench::dtype_of(precision));
   const double flops = layer->work().flops;
   Json result = best(timer, flops, "imago", layer->ours().run, samples);
   std::string why;
@@ -80,14 +90,16 @@ int run(const std::string& device_name, const std::string& json, int samples, in
   const Sizes size = sizes(device);
   const bench::Yardsticks yardsticks = bench::open_yardsticks(device);
   bench::ColdTimer timer(device);
-  Json ceilings{{"device", name_of(device)}, {"threads", thread_count()},
+  Json ceilings{{"device", name_of(device)},
+                {"threads", thread_count()},
                 {"copy", copy_bandwidth(timer, size.copied, samples)}};
   std::printf("copy: %.1f GB/s\n", 1e-9 * ceilings["copy"]["per_second"].get<double>());
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {
     if (device == Device::cpu && p != Precision::f32) continue;
-    const Json& rate = ceilings["matmul"][name_of(p)] = matmul_rate(timer, yardsticks, p, size.product, samples);
-    std::printf("matmul %s: %.3f TFLOP/s by %s\n", name_of(p), 1e-12 * rate["per_second"].get<double>(),
-                rate["by"].get<std::string>().c_str());
+    const Json& rate = ceilings["matmul"][name_of(p)] =
+        matmul_rate(timer, yardsticks, p, size.product, samples);
+    std::printf("matmul %s: %.3f TFLOP/s by %s\n", name_of(p),
+                1e-12 * rate["per_second"].get<double>(), rate["by"].get<std::string>().c_str());
   }
   if (!json.empty()) std::ofstream(json) << ceilings.dump(1) << '\n';
   return 0;

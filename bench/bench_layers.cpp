@@ -1,6 +1,7 @@
-// Every convolution, matrix product, norm and attention of a network's training step alone: checked against f64, timed
-// with cold caches, and beside the fastest that cuDNN or cuBLAS has for it, where they can be opened. What weighs most
-// comes first. With --json-lines each result is a line of its own, so that a run that is cut off leaves what it has.
+// Every convolution, matrix product, norm and attention of a network's training step alone: checked
+// against f64, timed with cold caches, and beside the fastest that cuDNN or cuBLAS has for it,
+// where they can be opened. What weighs most comes first. With --json-lines each result is a line
+// of its own, so that a run that is cut off leaves what it has.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -32,7 +33,8 @@ int parse(int argc, char** argv, Flags& f) {
   app.add_option("--workload", f.workload, "butterflies, mnist or tiny")->capture_default_str();
   app.add_option("--precision", f.precision, "f32, tf32 or bf16")->capture_default_str();
   app.add_option("--batch", f.batch, "images; 0 for the workload's own")->capture_default_str();
-  app.add_option("--samples", f.samples, "calls to take the median of; 0 only lists the layers")->capture_default_str();
+  app.add_option("--samples", f.samples, "calls to take the median of; 0 only lists the layers")
+      ->capture_default_str();
   app.add_option("--threads", f.threads, "threads to use; 0 for all")->capture_default_str();
   app.add_option("--filter", f.filter, "only layers whose name contains this");
   app.add_flag("--json-lines", f.json_lines, "one JSON object a line instead of a table");
@@ -44,8 +46,11 @@ int parse(int argc, char** argv, Flags& f) {
   return -1;
 }
 
-// ||result - reference|| / ||reference|| that rounding explains, over sums of up to a hundred thousand products.
-double tolerance(Precision p) { return p == Precision::f32 ? 1e-5 : p == Precision::tf32 ? 2e-3 : 1e-2; }
+// ||result - reference|| / ||reference|| that rounding explains, over sums of up to a hundred
+// thousand products.
+double tolerance(Precision p) {
+  return p == Precision::f32 ? 1e-5 : p == Precision::tf32 ? 2e-3 : 1e-2;
+}
 
 struct Measured {
   double error = 0, median = 0, minimum = 0;
@@ -55,13 +60,14 @@ struct Measured {
 
 Measured measure(bench::ColdTimer& timer, const bench::Runner& runner, int samples) {
   const std::vector<double> seconds = timer.seconds(runner.run, samples);
-  return {.median = bench::median(seconds), .minimum = *std::min_element(seconds.begin(), seconds.end()),
+  return {.median = bench::median(seconds),
+          .minimum = *std::min_element(seconds.begin(), seconds.end()),
           .deterministic = runner.deterministic};
 }
 
 // The fastest of the rivals whose result is right; candidates is 0 if none is.
-Measured best_of(const std::vector<bench::Runner>& rivals, const bench::LoadedLayer& layer, bench::ColdTimer& timer,
-                 double tolerance, int samples, std::string& why) {
+Measured best_of(const std::vector<bench::Runner>& rivals, const bench::LoadedLayer& layer,
+                 bench::ColdTimer& timer, double tolerance, int samples, std::string& why) {
   constexpr int kFirstLook = 3;
   const bench::Runner* best = nullptr;
   double shortest = 0;
@@ -83,21 +89,25 @@ Measured best_of(const std::vector<bench::Runner>& rivals, const bench::LoadedLa
   }
   if (!best) return result;
   const Measured again = measure(timer, *best, samples);
-  result.median = again.median, result.minimum = again.minimum, result.deterministic = again.deterministic;
+  result.median = again.median, result.minimum = again.minimum,
+  result.deterministic = again.deterministic;
   return result;
 }
 
 Json to_json(const Measured& m) {
-  return {{"error", m.error}, {"seconds", m.median}, {"minimum", m.minimum}, {"deterministic", m.deterministic}};
+  return {{"error", m.error},
+          {"seconds", m.median},
+          {"minimum", m.minimum},
+          {"deterministic", m.deterministic}};
 }
 
 Json description(const bench::Layer& layer, const bench::Work& work) {
   return {{"launcher", layer.launcher}, {"direction", layer.direction}, {"shape", work.shape},
-          {"launches", layer.launches}, {"flops", work.flops}, {"bytes", work.bytes}};
+          {"launches", layer.launches}, {"flops", work.flops},          {"bytes", work.bytes}};
 }
 
-Json measure_layer(const bench::Layer& layer, Precision precision, const bench::Yardsticks& yardsticks,
-                   bench::ColdTimer& timer, int samples) {
+Json measure_layer(const bench::Layer& layer, Precision precision,
+                   const bench::Yardsticks& yardsticks, bench::ColdTimer& timer, int samples) {
   const auto loaded = bench::load(layer, bench::dtype_of(precision));
   const bench::Work work = loaded->work();
   const double allowed = tolerance(precision);
@@ -112,7 +122,8 @@ Json measure_layer(const bench::Layer& layer, Precision precision, const bench::
     j["wrong"] = concat("result off by ", error, ", at most ", allowed, " is allowed");
   }
   std::string why;
-  const std::vector<bench::Runner> rivals = loaded->rivals(yardsticks, precision == Precision::tf32, why);
+  const std::vector<bench::Runner> rivals =
+      loaded->rivals(yardsticks, precision == Precision::tf32, why);
   const Measured best = best_of(rivals, *loaded, timer, allowed, samples, why);
   if (best.candidates == 0) {
     j["no_yardstick"] = why;
@@ -152,8 +163,9 @@ void print_row(const Json& j) {
     return;
   }
   const double seconds = j["imago"]["seconds"];
-  std::printf("| %s | %d | %.3f | %.2f | %.1f |", name.c_str(), j["launches"].get<int>(), 1e3 * seconds,
-              1e-12 * j["flops"].get<double>() / seconds, 1e-9 * j["bytes"].get<double>() / seconds);
+  std::printf("| %s | %d | %.3f | %.2f | %.1f |", name.c_str(), j["launches"].get<int>(),
+              1e3 * seconds, 1e-12 * j["flops"].get<double>() / seconds,
+              1e-9 * j["bytes"].get<double>() / seconds);
   if (j.contains("yardstick"))
     std::printf(" %.2f %s |\n", seconds / j["yardstick"]["seconds"].get<double>(),
                 j["yardstick"]["by"].get<std::string>().c_str());
@@ -167,20 +179,27 @@ int run(const Flags& f) {
   const Device device = default_device();
   const Precision precision = bench::precision_named(f.precision);
   using kernels::MatmulPrecision;
-  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
+  kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32
+                                                             : MatmulPrecision::f32);
 
   std::vector<bench::Layer> layers = bench::layers_of(bench::workload_named(f.workload, f.batch));
-  std::stable_sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return weight(a) > weight(b); });
+  std::stable_sort(layers.begin(), layers.end(),
+                   [](const auto& a, const auto& b) { return weight(a) > weight(b); });
   const bench::Yardsticks yardsticks = bench::open_yardsticks(device);
-  const Json header{{"workload", f.workload}, {"device", imago::name_of(device)}, {"precision", f.precision},
-                    {"layers", layers.size()}, {"absent", yardsticks.absent},
+  const Json header{{"workload", f.workload},
+                    {"device", imago::name_of(device)},
+                    {"precision", f.precision},
+                    {"layers", layers.size()},
+                    {"absent", yardsticks.absent},
                     {"cudnn", yardsticks.cudnn ? yardsticks.cudnn->version() : ""},
                     {"cublas", yardsticks.cublas ? yardsticks.cublas->version() : ""}};
   if (f.json_lines) {
     std::cout << header.dump() << std::endl;
   } else {
     for (const std::string& why : yardsticks.absent) std::printf("%s\n", why.c_str());
-    std::printf("\n| layer | launches | ms | TFLOP/s | GB/s | time ratio |\n|---|---:|---:|---:|---:|---:|\n");
+    std::printf(
+        "\n| layer | launches | ms | TFLOP/s | GB/s | time ratio "
+        "|\n|---|---:|---:|---:|---:|---:|\n");
   }
   bench::ColdTimer timer(device);
   bool right = true;

@@ -1,6 +1,6 @@
-// Where the time of one training step goes: every launch timed by itself, beside the time that its arithmetic and its
-// traffic would take at this device's ceilings (bench_ceilings). Prints the kinds of launches, the longest first, and
-// with --json writes kinds, shapes and totals.
+// Where the time of one training step goes: every launch timed by itself, beside the time that its
+// arithmetic and its traffic would take at this device's ceilings (bench_ceilings). Prints the
+// kinds of launches, the longest first, and with --json writes kinds, shapes and totals.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -65,19 +65,22 @@ std::vector<Timed> timed_launches(Device device, bench::TrainingStep& step, int 
     size_t at = 0;
     timeline.clear();
     {
-      const bench::LaunchObserver observer(device, [&](const bench::Launch& launch, const std::function<void()>& run) {
-        if (i == 0) launches.push_back({launch.launcher, launch.work(), {}});
-        IMAGO_CHECK(at < launches.size() && launches[at].launcher == launch.launcher,
-                    "profile: step ", i, " differs from the first at launch ", at, ", a ", launch.launcher);
-        timeline.mark();
-        run();
-        timeline.mark();
-        ++at;
-      });
+      const bench::LaunchObserver observer(
+          device, [&](const bench::Launch& launch, const std::function<void()>& run) {
+            if (i == 0) launches.push_back({launch.launcher, launch.work(), {}});
+            IMAGO_CHECK(at < launches.size() && launches[at].launcher == launch.launcher,
+                        "profile: step ", i, " differs from the first at launch ", at, ", a ",
+                        launch.launcher);
+            timeline.mark();
+            run();
+            timeline.mark();
+            ++at;
+          });
       one_step(step);
     }
     synchronize(device);
-    for (size_t k = 0; k < launches.size(); ++k) launches[k].seconds.push_back(timeline.seconds(2 * k, 2 * k + 1));
+    for (size_t k = 0; k < launches.size(); ++k)
+      launches[k].seconds.push_back(timeline.seconds(2 * k, 2 * k + 1));
   }
   return launches;
 }
@@ -97,7 +100,10 @@ void add(Sum& sum, const Timed& t) {
 }
 
 Json to_json(const Sum& s) {
-  return {{"launches", s.launches}, {"seconds", s.seconds}, {"flops", s.flops}, {"bytes", s.bytes},
+  return {{"launches", s.launches},
+          {"seconds", s.seconds},
+          {"flops", s.flops},
+          {"bytes", s.bytes},
           {"dtype", name_of(s.dtype)}};
 }
 
@@ -107,7 +113,8 @@ std::vector<std::pair<std::string, Sum>> sums(const std::vector<Timed>& launches
   std::map<std::string, Sum> by_key;
   for (const Timed& t : launches) add(by_key[key(t)], t);
   std::vector<std::pair<std::string, Sum>> sorted(by_key.begin(), by_key.end());
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  std::sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
   return sorted;
 }
 
@@ -136,26 +143,37 @@ void run(const Flags& f) {
   const double whole = seconds_of_step(device, step, f.steps);
   const std::vector<Timed> launches = timed_launches(device, step, f.steps);
   const auto kinds = sums(launches, [](const Timed& t) { return t.launcher; });
-  const auto shapes = sums(launches, [](const Timed& t) { return t.launcher + " " + t.work.shape; });
+  const auto shapes =
+      sums(launches, [](const Timed& t) { return t.launcher + " " + t.work.shape; });
 
   double inside = 0;
   for (const auto& [name, sum] : kinds) inside += sum.seconds;
-  std::printf("%s, %s, batch %lld, %s: %zu launches, %.3f ms inside them, %.3f ms a step\n\n", f.workload.c_str(),
-              name_of(device), static_cast<long long>(workload.batch), f.precision.c_str(), launches.size(),
-              1e3 * inside, 1e3 * whole);
-  std::printf("| launcher | launches | ms | of all | GFLOP/s | GB/s |\n|---|---:|---:|---:|---:|---:|\n");
+  std::printf("%s, %s, batch %lld, %s: %zu launches, %.3f ms inside them, %.3f ms a step\n\n",
+              f.workload.c_str(), name_of(device), static_cast<long long>(workload.batch),
+              f.precision.c_str(), launches.size(), 1e3 * inside, 1e3 * whole);
+  std::printf(
+      "| launcher | launches | ms | of all | GFLOP/s | GB/s |\n|---|---:|---:|---:|---:|---:|\n");
   Json kinds_json = Json::array(), shapes_json = Json::array();
   for (const auto& [name, s] : kinds) {
-    std::printf("| %s | %lld | %.3f | %.1f%% | %.1f | %.1f |\n", name.c_str(), static_cast<long long>(s.launches),
-                1e3 * s.seconds, 100 * s.seconds / inside, 1e-9 * s.flops / s.seconds, 1e-9 * s.bytes / s.seconds);
+    std::printf("| %s | %lld | %.3f | %.1f%% | %.1f | %.1f |\n", name.c_str(),
+                static_cast<long long>(s.launches), 1e3 * s.seconds, 100 * s.seconds / inside,
+                1e-9 * s.flops / s.seconds, 1e-9 * s.bytes / s.seconds);
     kinds_json.push_back(to_json(s)), kinds_json.back()["name"] = name;
   }
-  for (const auto& [name, s] : shapes) shapes_json.push_back(to_json(s)), shapes_json.back()["name"] = name;
+  for (const auto& [name, s] : shapes)
+    shapes_json.push_back(to_json(s)), shapes_json.back()["name"] = name;
   if (f.json.empty()) return;
-  const Json profile{{"workload", f.workload}, {"device", name_of(device)}, {"batch", workload.batch},
-                     {"precision", f.precision}, {"threads", thread_count()}, {"launches", launches.size()},
-                     {"seconds_in_launches", inside}, {"seconds_of_step", whole},
-                     {"optimizer", step.has_whole_step()}, {"kinds", kinds_json}, {"shapes", shapes_json}};
+  const Json profile{{"workload", f.workload},
+                     {"device", name_of(device)},
+                     {"batch", workload.batch},
+                     {"precision", f.precision},
+                     {"threads", thread_count()},
+                     {"launches", launches.size()},
+                     {"seconds_in_launches", inside},
+                     {"seconds_of_step", whole},
+                     {"optimizer", step.has_whole_step()},
+                     {"kinds", kinds_json},
+                     {"shapes", shapes_json}};
   std::ofstream(f.json) << profile.dump(1) << '\n';
 }
 

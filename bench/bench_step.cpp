@@ -1,7 +1,8 @@
-// A whole training step and a whole sampling step, in parts, taking turns with other programs (bench/report/step.py, with
-// PyTorch). Says {"event": "first step"} as soon as one step is done, then {"event": "ready", ...}; then each line
-// "CASE REPETITIONS" on standard input is answered by seconds per call, and "memory" by the peak in bytes.
-// With --probe writes weights, one batch, and what comes of it forward and backward, for a twin to be compared with.
+// A whole training step and a whole sampling step, in parts, taking turns with other programs
+// (bench/report/step.py, with PyTorch). Says {"event": "first step"} as soon as one step is done,
+// then {"event": "ready", ...}; then each line "CASE REPETITIONS" on standard input is answered by
+// seconds per call, and "memory" by the peak in bytes. With --probe writes weights, one batch, and
+// what comes of it forward and backward, for a twin to be compared with.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
@@ -36,7 +37,8 @@ int parse(int argc, char** argv, Flags& f) {
   app.add_option("--batch", f.batch, "images; 0 for the workload's own")->capture_default_str();
   app.add_option("--threads", f.threads, "threads to use; 0 for all")->capture_default_str();
   app.add_flag("--graph", f.graph, "launch whole steps as graphs");
-  app.add_option("--probe", f.probe, "write weights, a batch and its gradients to this safetensors file, and end");
+  app.add_option("--probe", f.probe,
+                 "write weights, a batch and its gradients to this safetensors file, and end");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -45,11 +47,15 @@ int parse(int argc, char** argv, Flags& f) {
   return -1;
 }
 
-// Weights in PyTorch's layouts under "w.", gradients in ours, where images and filters are channels last, under "g.".
+// Weights in PyTorch's layouts under "w.", gradients in ours, where images and filters are channels
+// last, under "g.".
 void write_probe(bench::TrainingStep& step, const std::string& file) {
   const bench::TrainingStep::Probe probe = step.probe();
   std::vector<std::pair<std::string, Tensor>> tensors = {
-      {"x", probe.x}, {"t", probe.t}, {"target", probe.target}, {"y", probe.y},
+      {"x", probe.x},
+      {"t", probe.t},
+      {"target", probe.target},
+      {"y", probe.y},
       {"loss", Tensor::full({1}, probe.loss, DType::f64, Device::cpu)}};
   for (auto& [name, value] : nn::state_dict(step.model())) tensors.emplace_back("w." + name, value);
   for (auto& [name, parameter] : nn::named_parameters(step.model()))
@@ -90,10 +96,11 @@ void serve(bench::TrainingStep& step, const Flags& f, int64_t batch) {
   reset_peak_memory(device);
   Json names = Json::array();
   for (const Case& c : cases) names.push_back(c.name);
-  std::cout << Json{{"event", "ready"}, {"cases", names}, {"parameters", step.parameters()}, {"batch", batch},
-                    {"precision", f.precision}, {"device", name_of(device)}}
-                   .dump()
-            << std::endl;
+  std::cout
+      << Json{{"event", "ready"}, {"cases", names},           {"parameters", step.parameters()},
+              {"batch", batch},   {"precision", f.precision}, {"device", name_of(device)}}
+             .dump()
+      << std::endl;
   for (std::string order; std::cin >> order;) {
     if (order == "memory") {
       std::cout << memory_stats(device).peak << std::endl;
@@ -101,9 +108,11 @@ void serve(bench::TrainingStep& step, const Flags& f, int64_t batch) {
     }
     int repetitions = 0;
     std::cin >> repetitions;
-    const auto found = std::find_if(cases.begin(), cases.end(), [&](const Case& c) { return c.name == order; });
-    IMAGO_CHECK(found != cases.end() && repetitions > 0, "bench_step: an order must be 'CASE REPETITIONS', got '", order,
-                " ", repetitions, "'");
+    const auto found =
+        std::find_if(cases.begin(), cases.end(), [&](const Case& c) { return c.name == order; });
+    IMAGO_CHECK(found != cases.end() && repetitions > 0,
+                "bench_step: an order must be 'CASE REPETITIONS', got '", order, " ", repetitions,
+                "'");
     synchronize(device);
     std::cout << bench::seconds_per_call(found->run, repetitions) << std::endl;
   }

@@ -19,8 +19,8 @@ struct Cublas::State {
   }
   Owned<Layout> layout(DType dtype, int64_t rows, int64_t columns) const {
     Layout made = nullptr;
-    check(f.create_layout(&made, dtype == DType::bf16 ? kBfloat16 : kFloat, static_cast<uint64_t>(rows),
-                          static_cast<uint64_t>(columns), rows),
+    check(f.create_layout(&made, dtype == DType::bf16 ? kBfloat16 : kFloat,
+                          static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), rows),
           "layout");
     return {made, f.destroy_layout};
   }
@@ -61,8 +61,10 @@ std::string Cublas::version() const {
   return concat(v / 10000, ".", v / 100 % 100, ".", v % 100);
 }
 
-// cuBLAS stores columns, we store rows: what it computes is c^T = op(b)^T op(a)^T, of matrices that it sees transposed.
-std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool allow_tf32, int count) const {
+// cuBLAS stores columns, we store rows: what it computes is c^T = op(b)^T op(a)^T, of matrices that
+// it sees transposed.
+std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool allow_tf32,
+                                                 int count) const {
   const State& s = *state_;
   const Functions& f = s.f;
   IMAGO_CHECK(p.batch == 1, "cublas: batch must be 1, got ", p.batch);
@@ -74,7 +76,8 @@ std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool 
   };
   const auto ready = std::make_shared<Ready>();
   Descriptor product = nullptr;
-  s.check(f.create_descriptor(&product, allow_tf32 && p.dtype == DType::f32 ? kComputeTf32 : kComputeFloat, kFloat),
+  s.check(f.create_descriptor(
+              &product, allow_tf32 && p.dtype == DType::f32 ? kComputeTf32 : kComputeFloat, kFloat),
           "product");
   ready->product = {product, f.destroy_descriptor};
   const auto set = [&](int attribute, const auto& value) {
@@ -100,8 +103,8 @@ std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool 
   s.check(f.set_preference(made, kMaxWorkspace, &workspace, sizeof(workspace)), "workspace");
   std::vector<Proposal> proposals(static_cast<size_t>(count));
   int found = 0;
-  s.check(f.propose(s.handle.get(), product, ready->a.get(), ready->b.get(), ready->c.get(), ready->c.get(), made, count,
-                    proposals.data(), &found),
+  s.check(f.propose(s.handle.get(), product, ready->a.get(), ready->b.get(), ready->c.get(),
+                    ready->c.get(), made, count, proposals.data(), &found),
           "no algorithm takes this product");
 
   std::vector<std::function<void()>> plans;
@@ -110,9 +113,10 @@ std::vector<std::function<void()>> Cublas::plans(const kernels::Matmul& p, bool 
     if (proposal.status != kSuccess) continue;
     plans.push_back([state = state_, ready, p, algorithm = proposal.algorithm] {
       const float one = 1, zero = 0;
-      state->check(state->f.matmul(state->handle.get(), ready->product.get(), &one, p.b, ready->a.get(), p.a,
-                                   ready->b.get(), &zero, p.c, ready->c.get(), p.c, ready->c.get(), &algorithm,
-                                   ready->workspace.raw(), kWorkspace, current_stream(Device::cuda).handle),
+      state->check(state->f.matmul(state->handle.get(), ready->product.get(), &one, p.b,
+                                   ready->a.get(), p.a, ready->b.get(), &zero, p.c, ready->c.get(),
+                                   p.c, ready->c.get(), &algorithm, ready->workspace.raw(),
+                                   kWorkspace, current_stream(Device::cuda).handle),
                    "product");
     });
   }

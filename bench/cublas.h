@@ -1,4 +1,5 @@
-// cuBLASLt as a yardstick for matrix products, the bias fused, by the fastest of the algorithms that it proposes.
+// cuBLASLt as a yardstick for matrix products, the bias fused, by the fastest of the algorithms
+// that it proposes.
 #pragma once
 
 #include <functional>
@@ -18,9 +19,11 @@ class Cublas {
 
   std::string version() const;  // "13.1.0"
 
-  // At most `count` ways to compute one product of f32 (rounded to tf32 if that is allowed) or bf16 matrices in the GPU's
-  // memory, each ready to be queued on the current stream. Throws if there is none.
-  std::vector<std::function<void()>> plans(const kernels::Matmul& p, bool allow_tf32, int count) const;
+  // At most `count` ways to compute one product of f32 (rounded to tf32 if that is allowed) or bf16
+  // matrices in the GPU's memory, each ready to be queued on the current stream. Throws if there is
+  // none.
+  std::vector<std::function<void()>> plans(const kernels::Matmul& p, bool allow_tf32,
+                                           int count) const;
 
  private:
   struct State;

@@ -1,5 +1,5 @@
-// What we use of cuBLASLt, declared anew so that it is needed neither to build nor to run. Where its headers are installed,
-// yardsticks_check.cpp compares every number with them.
+// What we use of cuBLASLt, declared anew so that it is needed neither to build nor to run. Where
+// its headers are installed, yardsticks_check.cpp compares every number with them.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,10 @@ using Preference = void*;
 using Status = int;
 inline constexpr Status kSuccess = 0;
 
-inline constexpr int kFloat = 0, kBfloat16 = 14;                // cudaDataType
-inline constexpr int kComputeFloat = 68, kComputeTf32 = 77;     // cublasComputeType_t
-inline constexpr int kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBiasPointer = 8, kBiasType = 26;
+inline constexpr int kFloat = 0, kBfloat16 = 14;             // cudaDataType
+inline constexpr int kComputeFloat = 68, kComputeTf32 = 77;  // cublasComputeType_t
+inline constexpr int kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBiasPointer = 8,
+                     kBiasType = 26;
 inline constexpr int kTransposed = 1, kEpilogueBias = 4;
 inline constexpr int kMaxWorkspace = 1;
 
@@ -44,11 +45,11 @@ struct Functions {
   Status (*create_preference)(Preference*);
   Status (*destroy_preference)(Preference);
   Status (*set_preference)(Preference, int attribute, const void* value, size_t bytes);
-  Status (*propose)(Handle, Descriptor, Layout a, Layout b, Layout c, Layout d, Preference, int wanted, Proposal*,
-                    int* found);
-  Status (*matmul)(Handle, Descriptor, const void* alpha, const void* a, Layout, const void* b, Layout, const void* beta,
-                   const void* c, Layout, void* d, Layout, const Algorithm*, void* workspace, size_t bytes,
-                   void* stream);
+  Status (*propose)(Handle, Descriptor, Layout a, Layout b, Layout c, Layout d, Preference,
+                    int wanted, Proposal*, int* found);
+  Status (*matmul)(Handle, Descriptor, const void* alpha, const void* a, Layout, const void* b,
+                   Layout, const void* beta, const void* c, Layout, void* d, Layout,
+                   const Algorithm*, void* workspace, size_t bytes, void* stream);
 };
 
 }  // namespace imago::bench::cublas_api

@@ -33,7 +33,8 @@ class Node {
   Node(const Functions& f, int kind) : f_(f) {
     Descriptor d = nullptr;
     const Status status = f.create_descriptor(kind, &d);
-    IMAGO_CHECK(status == kSuccess, "cudnn: descriptor ", kind, " cannot be made: ", f.error_string(status));
+    IMAGO_CHECK(status == kSuccess, "cudnn: descriptor ", kind,
+                " cannot be made: ", f.error_string(status));
     descriptor_ = Owned<Descriptor>(d, f.destroy_descriptor);
   }
 
@@ -70,24 +71,30 @@ class Node {
 enum TensorId : int64_t { kX = 1, kW, kY, kBias, kSum };
 
 // A tensor of four axes whose second one, the channels, lies innermost.
-Node tensor(const Functions& f, TensorId id, const std::array<int64_t, 4>& nchw, DType dtype, bool is_virtual = false) {
+Node tensor(const Functions& f, TensorId id, const std::array<int64_t, 4>& nchw, DType dtype,
+            bool is_virtual = false) {
   const auto [n, c, h, w] = nchw;
   const std::array<int64_t, 4> strides = {h * w * c, 1, w * c, c};
   Node node(f, kTensor);
   node.set(kTensorDataType, kTypeDataType, static_cast<int>(data_type(dtype)));
-  node.set(kTensorDimensions, nchw).set(kTensorStrides, strides).set(kTensorId, static_cast<int64_t>(id));
+  node.set(kTensorDimensions, nchw)
+      .set(kTensorStrides, strides)
+      .set(kTensorId, static_cast<int64_t>(id));
   node.set(kTensorAlignment, int64_t{16}).set(kTensorIsVirtual, is_virtual);
   return std::move(node).finalize("tensor");
 }
 
 Node convolution(const Functions& f, const kernels::Conv2dShape& s) {
-  const std::array<int64_t, 2> strides = {s.stride, s.stride}, dilations = {1, 1}, before = {s.top, s.left};
+  const std::array<int64_t, 2> strides = {s.stride, s.stride}, dilations = {1, 1},
+                               before = {s.top, s.left};
   // Below and right of the image, as much as the last output looks at.
-  const std::array<int64_t, 2> after = {std::max<int64_t>(0, (s.HO - 1) * s.stride + s.KH - s.top - s.H),
-                                        std::max<int64_t>(0, (s.WO - 1) * s.stride + s.KW - s.left - s.W)};
+  const std::array<int64_t, 2> after = {
+      std::max<int64_t>(0, (s.HO - 1) * s.stride + s.KH - s.top - s.H),
+      std::max<int64_t>(0, (s.WO - 1) * s.stride + s.KW - s.left - s.W)};
   Node node(f, kConvolution);
   node.set(kConvolutionComputeType, kTypeDataType, kFloat);
-  node.set(kConvolutionMode, kTypeConvolutionMode, kCrossCorrelation).set(kConvolutionSpatialDims, int64_t{2});
+  node.set(kConvolutionMode, kTypeConvolutionMode, kCrossCorrelation)
+      .set(kConvolutionSpatialDims, int64_t{2});
   node.set(kConvolutionPrePaddings, before).set(kConvolutionPostPaddings, after);
   node.set(kConvolutionStrides, strides).set(kConvolutionDilations, dilations);
   return std::move(node).finalize("convolution");
@@ -134,7 +141,8 @@ Graph describe(const Functions& f, const Cudnn::Convolution& c) {
   if (!add_bias) return g;
   const Node& bias = g.keep(tensor(f, kBias, {1, s.O, 1, 1}, c.dtype));
   Node add(f, kPointwise);
-  add.set(kPointwiseMode, kTypePointwiseMode, kAdd).set(kPointwiseMathPrecision, kTypeDataType, kFloat);
+  add.set(kPointwiseMode, kTypePointwiseMode, kAdd)
+      .set(kPointwiseMathPrecision, kTypeDataType, kFloat);
   const Node& plus = g.keep(std::move(add).finalize("sum"));
   Node pointwise(f, kOperationPointwise);
   pointwise.set(kOperationPointwiseDescriptor, plus).set(kOperationPointwiseX, *sum);
@@ -149,7 +157,8 @@ std::vector<Node> engine_configs(const Functions& f, const Node& graph, int mode
   if (!heuristics.try_finalize()) return {};
   std::vector<Node> configs;
   std::vector<Descriptor> descriptors;
-  for (size_t i = 0; i < count; ++i) descriptors.push_back(configs.emplace_back(f, kEngineConfig).get());
+  for (size_t i = 0; i < count; ++i)
+    descriptors.push_back(configs.emplace_back(f, kEngineConfig).get());
   int64_t found = 0;
   const Status status = f.get_attribute(heuristics.get(), kHeuristicsResults, kTypeDescriptor,
                                         static_cast<int64_t>(count), &found, descriptors.data());
@@ -162,9 +171,12 @@ std::vector<int> numerical_notes(const Functions& f, const Node& config) {
   const Node engine(f, kEngine);
   Descriptor d = engine.get();
   int64_t found = 0;
-  if (f.get_attribute(config.get(), kEngineConfigEngine, kTypeDescriptor, 1, &found, &d) != kSuccess) return {};
+  if (f.get_attribute(config.get(), kEngineConfigEngine, kTypeDescriptor, 1, &found, &d) !=
+      kSuccess)
+    return {};
   std::vector<int> notes(kNoteCount);
-  if (f.get_attribute(d, kEngineNumericalNotes, kTypeNumericalNote, kNoteCount, &found, notes.data()) != kSuccess)
+  if (f.get_attribute(d, kEngineNumericalNotes, kTypeNumericalNote, kNoteCount, &found,
+                      notes.data()) != kSuccess)
     found = 0;
   notes.resize(static_cast<size_t>(std::clamp<int64_t>(found, 0, kNoteCount)));
   return notes;
@@ -178,25 +190,30 @@ struct Ready {
 };
 
 // Null if cuDNN cannot do it this way.
-std::shared_ptr<Ready> prepare(const Functions& f, Handle handle, const std::shared_ptr<const Graph>& graph, Node config,
+std::shared_ptr<Ready> prepare(const Functions& f, Handle handle,
+                               const std::shared_ptr<const Graph>& graph, Node config,
                                const Cudnn::Convolution& c) {
   Node plan(f, kExecutionPlan);
   plan.set(kPlanHandle, kTypeHandle, &handle).set(kPlanEngineConfig, config);
   if (!plan.try_finalize()) return nullptr;
   int64_t bytes = 0, found = 0;
-  if (f.get_attribute(plan.get(), kPlanWorkspaceSize, kTypeInt64, 1, &found, &bytes) != kSuccess) return nullptr;
+  if (f.get_attribute(plan.get(), kPlanWorkspaceSize, kTypeInt64, 1, &found, &bytes) != kSuccess)
+    return nullptr;
   const Tensor workspace(Shape{bytes + 256}, DType::u8);
 
   std::vector<int64_t> ids = {kX, kW, kY};
   std::vector<void*> pointers = {c.x, c.weight, c.y};
-  if (c.bias && c.direction == ConvDirection::forward) ids.push_back(kBias), pointers.push_back(c.bias);
+  if (c.bias && c.direction == ConvDirection::forward)
+    ids.push_back(kBias), pointers.push_back(c.bias);
   const int64_t count = static_cast<int64_t>(ids.size());
   void* const scratch = workspace.raw();
   Node pack(f, kVariantPack);
-  pack.set(kPackIds, std::span<const int64_t>(ids)).set(kPackPointers, kTypeVoidPointer, pointers.data(), count);
+  pack.set(kPackIds, std::span<const int64_t>(ids))
+      .set(kPackPointers, kTypeVoidPointer, pointers.data(), count);
   pack.set(kPackWorkspace, kTypeVoidPointer, &scratch);
   if (!pack.try_finalize()) return nullptr;
-  return std::make_shared<Ready>(graph, std::move(config), std::move(plan), std::move(pack), workspace);
+  return std::make_shared<Ready>(graph, std::move(config), std::move(plan), std::move(pack),
+                                 workspace);
 }
 
 }  // namespace
@@ -215,7 +232,8 @@ Cudnn::Cudnn() : state_(std::make_shared<State>()) {
   lib.load(f.get_attribute, "cudnnBackendGetAttribute");
   lib.load(f.finalize, "cudnnBackendFinalize");
   lib.load(f.execute, "cudnnBackendExecute");
-  IMAGO_CHECK(f.version() / 10000 == 9, "cudnn: ", lib.name(), " must be version 9, got ", f.version());
+  IMAGO_CHECK(f.version() / 10000 == 9, "cudnn: ", lib.name(), " must be version 9, got ",
+              f.version());
   Handle handle = nullptr;
   state_->check(f.create(&handle), "no handle");
   state_->handle = Owned<Handle>(handle, f.destroy);
@@ -234,14 +252,17 @@ std::vector<Cudnn::Plan> Cudnn::plans(const Convolution& c, size_t count) const 
   const auto graph = std::make_shared<Graph>(describe(f, c));
   Node node(f, kOperationGraph);
   node.set(kGraphHandle, kTypeHandle, &handle);
-  node.set(kGraphOperations, kTypeDescriptor, graph->operations.data(), static_cast<int64_t>(graph->operations.size()));
+  node.set(kGraphOperations, kTypeDescriptor, graph->operations.data(),
+           static_cast<int64_t>(graph->operations.size()));
   const Node& operations = graph->keep(std::move(node).finalize("graph"));
 
   std::vector<Plan> plans;
   for (const int mode : {kHeuristicsA, kHeuristicsFallback})
     for (Node& config : engine_configs(f, operations, mode, 2 * count)) {
       const std::vector<int> notes = numerical_notes(f, config);
-      const auto has = [&](int note) { return std::find(notes.begin(), notes.end(), note) != notes.end(); };
+      const auto has = [&](int note) {
+        return std::find(notes.begin(), notes.end(), note) != notes.end();
+      };
       if (has(kNoteDownConvertInputs) || has(kNoteReducedPrecisionReduction)) continue;
       if (plans.size() == count) return plans;
       if (const std::shared_ptr<Ready> ready = prepare(f, handle, graph, std::move(config), c)) {
@@ -250,7 +271,9 @@ std::vector<Cudnn::Plan> Cudnn::plans(const Convolution& c, size_t count) const 
           state->check(state->f.set_stream(handle, current_stream(Device::cuda).handle), "stream");
           state->check(state->f.execute(handle, ready->plan.get(), ready->pack.get()), "execution");
         };
-        plans.push_back({.run = run, .tensor_cores = has(kNoteTensorCore), .deterministic = !has(kNoteNondeterministic)});
+        plans.push_back({.run = run,
+                         .tensor_cores = has(kNoteTensorCore),
+                         .deterministic = !has(kNoteNondeterministic)});
       }
     }
   IMAGO_CHECK(!plans.empty(), "cudnn: no engine takes this convolution");

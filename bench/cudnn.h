@@ -1,5 +1,5 @@
-// cuDNN as a yardstick for convolutions: NHWC, the bias fused, and of all the engines that its heuristics propose the
-// fastest here.
+// cuDNN as a yardstick for convolutions: NHWC, the bias fused, and of all the engines that its
+// heuristics propose the fastest here.
 #pragma once
 
 #include <functional>
@@ -22,11 +22,12 @@ class Cudnn {
 
   std::string version() const;  // "9.19.0"
 
-  // Memory of the GPU. In direction input, x is written, in direction weight, weight, and y is read.
+  // Memory of the GPU. In direction input, x is written, in direction weight, weight, and y is
+  // read.
   struct Convolution {
     ConvDirection direction;
     kernels::Conv2dShape shape;
-    DType dtype;  // f32 may be rounded to tf32
+    DType dtype;                  // f32 may be rounded to tf32
     void *x, *weight, *bias, *y;  // bias may be null; forward only
   };
   // One way to compute it, ready to be queued on the current stream.
@@ -34,8 +35,8 @@ class Cudnn {
     std::function<void()> run;
     bool tensor_cores, deterministic;
   };
-  // At most `count` ways, those first that cuDNN thinks fastest. Engines that round inputs or sums to less than the type
-  // says are left out. Throws if there is none.
+  // At most `count` ways, those first that cuDNN thinks fastest. Engines that round inputs or sums
+  // to less than the type says are left out. Throws if there is none.
   std::vector<Plan> plans(const Convolution& c, size_t count) const;
 
  private:

@@ -12,8 +12,9 @@ OnLaunch on_launch;
 
 template <typename P>
 void observe(const char* launcher, void (*launch)(const P&, Stream), const P& p, Stream stream) {
-  on_launch({.launcher = launcher, .type = typeid(P*), .params = &p, .work = [&] { return work_of(p); }},
-            [&] { launch(p, stream); });
+  on_launch(
+      {.launcher = launcher, .type = typeid(P*), .params = &p, .work = [&] { return work_of(p); }},
+      [&] { launch(p, stream); });
 }
 
 const kernels::Backend kObserved{

@@ -1,5 +1,5 @@
-// Stands between the fronts and a device's table of launchers and is told of every launch: to time it, to note its shape,
-// or to drop it.
+// Stands between the fronts and a device's table of launchers and is told of every launch: to time
+// it, to note its shape, or to drop it.
 #pragma once
 
 #include <functional>
@@ -17,10 +17,13 @@ struct Launch {
 
   // The params, if they are of this kind; else null.
   template <typename P>
-  const P* as() const { return type == typeid(P*) ? static_cast<const P*>(params) : nullptr; }
+  const P* as() const {
+    return type == typeid(P*) ? static_cast<const P*>(params) : nullptr;
+  }
 };
 
-// Calls its second argument to have the launch done; a launch that nobody does leaves its outputs as they were.
+// Calls its second argument to have the launch done; a launch that nobody does leaves its outputs
+// as they were.
 using OnLaunch = std::function<void(const Launch&, const std::function<void()>&)>;
 
 // At work while it lives; one at a time.

@@ -20,8 +20,8 @@ using namespace kernels;
 enum class Role : uint8_t {
   input,
   output,
-  statistic,         // of the accumulator's type, written
-  input_statistic,   // the same, from a forward pass
+  statistic,        // of the accumulator's type, written
+  input_statistic,  // the same, from a forward pass
 };
 
 struct Operand {
@@ -34,32 +34,46 @@ struct Operand {
 Operand operand(const void*& pointer, int64_t count, Role role = Role::input) {
   return {const_cast<void**>(&pointer), count, role};
 }
-Operand operand(void*& pointer, int64_t count, Role role = Role::output) { return {&pointer, count, role}; }
+Operand operand(void*& pointer, int64_t count, Role role = Role::output) {
+  return {&pointer, count, role};
+}
 
 int64_t x_count(const Conv2dShape& s) { return s.N * s.H * s.W * s.C; }
 int64_t weight_count(const Conv2dShape& s) { return s.O * s.KH * s.KW * (s.C / s.groups); }
 int64_t y_count(const Conv2dShape& s) { return s.N * s.HO * s.WO * s.O; }
 
 std::vector<Operand> operands(Conv2dForward& p) {
-  return {operand(p.x, x_count(p.shape)), operand(p.weight, weight_count(p.shape)), operand(p.bias, p.shape.O),
-          operand(p.y, y_count(p.shape))};
+  return {operand(p.x, x_count(p.shape)), operand(p.weight, weight_count(p.shape)),
+          operand(p.bias, p.shape.O), operand(p.y, y_count(p.shape))};
 }
 std::vector<Operand> operands(Conv2dBackwardInput& p) {
-  return {operand(p.dy, y_count(p.shape)), operand(p.weight, weight_count(p.shape)), operand(p.dx, x_count(p.shape))};
+  return {operand(p.dy, y_count(p.shape)), operand(p.weight, weight_count(p.shape)),
+          operand(p.dx, x_count(p.shape))};
 }
 std::vector<Operand> operands(Conv2dBackwardWeight& p) {
-  return {operand(p.dy, y_count(p.shape)), operand(p.x, x_count(p.shape)), operand(p.dweight, weight_count(p.shape))};
+  return {operand(p.dy, y_count(p.shape)), operand(p.x, x_count(p.shape)),
+          operand(p.dweight, weight_count(p.shape))};
 }
 std::vector<Operand> operands(GroupNormForward& p) {
   const int64_t n = p.N * p.S * p.C;
-  return {operand(p.x, n), operand(p.weight, p.C), operand(p.bias, p.C), operand(p.y, n),
-          operand(p.mean, p.N * p.G, Role::statistic), operand(p.rstd, p.N * p.G, Role::statistic)};
+  return {operand(p.x, n),
+          operand(p.weight, p.C),
+          operand(p.bias, p.C),
+          operand(p.y, n),
+          operand(p.mean, p.N * p.G, Role::statistic),
+          operand(p.rstd, p.N * p.G, Role::statistic)};
 }
 std::vector<Operand> operands(GroupNormBackward& p) {
   const int64_t n = p.N * p.S * p.C;
-  return {operand(p.dy, n), operand(p.x, n), operand(p.weight, p.C), operand(p.bias, p.C),
-          operand(p.mean, p.N * p.G, Role::input_statistic), operand(p.rstd, p.N * p.G, Role::input_statistic),
-          operand(p.dx, n), operand(p.dweight, p.C), operand(p.dbias, p.C)};
+  return {operand(p.dy, n),
+          operand(p.x, n),
+          operand(p.weight, p.C),
+          operand(p.bias, p.C),
+          operand(p.mean, p.N * p.G, Role::input_statistic),
+          operand(p.rstd, p.N * p.G, Role::input_statistic),
+          operand(p.dx, n),
+          operand(p.dweight, p.C),
+          operand(p.dbias, p.C)};
 }
 std::vector<Operand> operands(AttentionForward& p) {
   const int64_t q = p.N * p.T * p.C, k = p.N * p.S * p.C;
@@ -68,13 +82,19 @@ std::vector<Operand> operands(AttentionForward& p) {
 }
 std::vector<Operand> operands(AttentionBackward& p) {
   const int64_t q = p.N * p.T * p.C, k = p.N * p.S * p.C;
-  return {operand(p.dy, q), operand(p.q, q), operand(p.k, k), operand(p.v, k),
+  return {operand(p.dy, q),
+          operand(p.q, q),
+          operand(p.k, k),
+          operand(p.v, k),
           operand(p.lse, p.N * p.heads * p.T, Role::input_statistic),
-          operand(p.dq, q), operand(p.dk, k), operand(p.dv, k)};
+          operand(p.dq, q),
+          operand(p.dk, k),
+          operand(p.dv, k)};
 }
 std::vector<Operand> operands(Matmul& p) {
   const auto count = [&](int64_t step, int64_t size) { return (step ? p.batch : 1) * size; };
-  std::vector<Operand> all = {operand(p.a, count(p.a_step, p.M * p.K)), operand(p.b, count(p.b_step, p.K * p.N)),
+  std::vector<Operand> all = {operand(p.a, count(p.a_step, p.M * p.K)),
+                              operand(p.b, count(p.b_step, p.K * p.N)),
                               operand(p.c, count(p.c_step, p.M * p.N))};
   if (p.bias) all.push_back(operand(p.bias, p.N));
   return all;
@@ -111,15 +131,35 @@ template <typename P>
 void compute_statistics(const P&, Device) {}
 void compute_statistics(const GroupNormBackward& p, Device device) {
   const Tensor y({p.N, p.S, p.C}, p.dtype, device);
-  launch(GroupNormForward{.x = p.x, .weight = p.weight, .bias = p.bias, .y = y.raw(), .mean = const_cast<void*>(p.mean),
-                          .rstd = const_cast<void*>(p.rstd), .N = p.N, .S = p.S, .C = p.C, .G = p.G, .eps = 1e-5,
-                          .activation = p.activation, .kernel = p.kernel, .dtype = p.dtype},
+  launch(GroupNormForward{.x = p.x,
+                          .weight = p.weight,
+                          .bias = p.bias,
+                          .y = y.raw(),
+                          .mean = const_cast<void*>(p.mean),
+                          .rstd = const_cast<void*>(p.rstd),
+                          .N = p.N,
+                          .S = p.S,
+                          .C = p.C,
+                          .G = p.G,
+                          .eps = 1e-5,
+                          .activation = p.activation,
+                          .kernel = p.kernel,
+                          .dtype = p.dtype},
          device);
 }
 void compute_statistics(const AttentionBackward& p, Device device) {
   const Tensor y({p.N, p.T, p.C}, p.dtype, device);
-  launch(AttentionForward{.q = p.q, .k = p.k, .v = p.v, .y = y.raw(), .lse = const_cast<void*>(p.lse), .N = p.N,
-                          .T = p.T, .S = p.S, .C = p.C, .heads = p.heads, .dtype = p.dtype},
+  launch(AttentionForward{.q = p.q,
+                          .k = p.k,
+                          .v = p.v,
+                          .y = y.raw(),
+                          .lse = const_cast<void*>(p.lse),
+                          .N = p.N,
+                          .T = p.T,
+                          .S = p.S,
+                          .C = p.C,
+                          .heads = p.heads,
+                          .dtype = p.dtype},
          device);
 }
 
@@ -133,12 +173,14 @@ std::vector<Runner> rivals_of(const P&, const Yardsticks&, bool, std::string& wh
   return {};
 }
 
-std::vector<Runner> cudnn_runners(const Yardsticks& yardsticks, const Cudnn::Convolution& c, std::string& why) {
+std::vector<Runner> cudnn_runners(const Yardsticks& yardsticks, const Cudnn::Convolution& c,
+                                  std::string& why) {
   if (!yardsticks.cudnn) return why = "no cuDNN", std::vector<Runner>();
   std::vector<Runner> runners;
   try {
     for (Cudnn::Plan& plan : yardsticks.cudnn->plans(c, kPlans))
-      runners.push_back({.by = "cudnn", .run = std::move(plan.run), .deterministic = plan.deterministic});
+      runners.push_back(
+          {.by = "cudnn", .run = std::move(plan.run), .deterministic = plan.deterministic});
   } catch (const Error& e) {
     why = e.what();
   }
@@ -148,18 +190,42 @@ std::vector<Runner> cudnn_runners(const Yardsticks& yardsticks, const Cudnn::Con
 void* writable(const void* p) { return const_cast<void*>(p); }
 
 std::vector<Runner> rivals_of(const Conv2dForward& p, const Yardsticks& y, bool, std::string& why) {
-  return cudnn_runners(y, {.direction = ConvDirection::forward, .shape = p.shape, .dtype = p.dtype, .x = writable(p.x),
-                           .weight = writable(p.weight), .bias = writable(p.bias), .y = p.y}, why);
+  return cudnn_runners(y,
+                       {.direction = ConvDirection::forward,
+                        .shape = p.shape,
+                        .dtype = p.dtype,
+                        .x = writable(p.x),
+                        .weight = writable(p.weight),
+                        .bias = writable(p.bias),
+                        .y = p.y},
+                       why);
 }
-std::vector<Runner> rivals_of(const Conv2dBackwardInput& p, const Yardsticks& y, bool, std::string& why) {
-  return cudnn_runners(y, {.direction = ConvDirection::input, .shape = p.shape, .dtype = p.dtype, .x = p.dx,
-                           .weight = writable(p.weight), .bias = nullptr, .y = writable(p.dy)}, why);
+std::vector<Runner> rivals_of(const Conv2dBackwardInput& p, const Yardsticks& y, bool,
+                              std::string& why) {
+  return cudnn_runners(y,
+                       {.direction = ConvDirection::input,
+                        .shape = p.shape,
+                        .dtype = p.dtype,
+                        .x = p.dx,
+                        .weight = writable(p.weight),
+                        .bias = nullptr,
+                        .y = writable(p.dy)},
+                       why);
 }
-std::vector<Runner> rivals_of(const Conv2dBackwardWeight& p, const Yardsticks& y, bool, std::string& why) {
-  return cudnn_runners(y, {.direction = ConvDirection::weight, .shape = p.shape, .dtype = p.dtype, .x = writable(p.x),
-                           .weight = p.dweight, .bias = nullptr, .y = writable(p.dy)}, why);
+std::vector<Runner> rivals_of(const Conv2dBackwardWeight& p, const Yardsticks& y, bool,
+                              std::string& why) {
+  return cudnn_runners(y,
+                       {.direction = ConvDirection::weight,
+                        .shape = p.shape,
+                        .dtype = p.dtype,
+                        .x = writable(p.x),
+                        .weight = p.dweight,
+                        .bias = nullptr,
+                        .y = writable(p.dy)},
+                       why);
 }
-std::vector<Runner> rivals_of(const Matmul& p, const Yardsticks& yardsticks, bool allow_tf32, std::string& why) {
+std::vector<Runner> rivals_of(const Matmul& p, const Yardsticks& yardsticks, bool allow_tf32,
+                              std::string& why) {
   if (!yardsticks.cublas) return why = "no cuBLAS", std::vector<Runner>();
   std::vector<Runner> runners;
   try {
@@ -196,14 +262,17 @@ class Loaded : public LoadedLayer {
   Runner ours() const override {
     return {.by = "imago", .run = [this] { launch(p_, device_); }};
   }
-  std::vector<Runner> rivals(const Yardsticks& yardsticks, bool allow_tf32, std::string& why) const override {
+  std::vector<Runner> rivals(const Yardsticks& yardsticks, bool allow_tf32,
+                             std::string& why) const override {
     return rivals_of(p_, yardsticks, allow_tf32, why);
   }
 
   double error(const std::function<void()>& run) const override {
     P p = p_;
     const std::vector<Operand> ours = operands(p);
-    const auto written = [&](size_t i) { return ours[i].role == Role::output || ours[i].role == Role::statistic; };
+    const auto written = [&](size_t i) {
+      return ours[i].role == Role::output || ours[i].role == Role::statistic;
+    };
     for (size_t i = 0; i < ours.size(); ++i)
       if (written(i)) Tensor(tensors_[i]).fill(std::numeric_limits<double>::quiet_NaN());
     run();
@@ -251,12 +320,15 @@ class Loaded : public LoadedLayer {
   mutable std::vector<Tensor> reference_;  // the same on the CPU in f64, of the first images
 };
 
-std::string direction_of(const Matmul& p) { return p.transpose_a ? "weight" : p.transpose_b ? "forward" : "input"; }
+std::string direction_of(const Matmul& p) {
+  return p.transpose_a ? "weight" : p.transpose_b ? "forward" : "input";
+}
 template <typename P>
 std::string direction_of(const P&) {
   if constexpr (std::is_same_v<P, Conv2dBackwardInput>) return "input";
   if constexpr (std::is_same_v<P, Conv2dBackwardWeight>) return "weight";
-  if constexpr (std::is_same_v<P, GroupNormBackward> || std::is_same_v<P, AttentionBackward>) return "backward";
+  if constexpr (std::is_same_v<P, GroupNormBackward> || std::is_same_v<P, AttentionBackward>)
+    return "backward";
   return "forward";
 }
 
@@ -274,7 +346,9 @@ bool note(const Launch& launch, std::map<std::string, size_t>& known, std::vecto
   const std::string direction = direction_of(p);
   const std::string key = concat(launch.launcher, " ", direction, " ", work_of(p).shape);
   const auto [at, is_new] = known.try_emplace(key, layers.size());
-  if (is_new) layers.push_back({.launcher = launch.launcher, .direction = direction, .params = p, .launches = 0});
+  if (is_new)
+    layers.push_back(
+        {.launcher = launch.launcher, .direction = direction, .params = p, .launches = 0});
   ++layers[at->second].launches;
   return true;
 }
@@ -305,9 +379,10 @@ std::vector<Layer> layers_of(const Workload& workload) {
   {
     const nn::UNet2D model(workload.config, nn::Init::none());
     const Tensor x(workload.images()), t = Tensor::zeros({workload.batch}, DType::i64);
-    const LaunchObserver observer(Device::cpu, [&](const Launch& launch, const std::function<void()>&) {
-      note_any(static_cast<LayerParams*>(nullptr), launch, known, layers);
-    });
+    const LaunchObserver observer(
+        Device::cpu, [&](const Launch& launch, const std::function<void()>&) {
+          note_any(static_cast<LayerParams*>(nullptr), launch, known, layers);
+        });
     mse_loss(model(x, t), x).backward();
   }
   set_default_device(before);
@@ -326,9 +401,11 @@ Yardsticks open_yardsticks(Device device) {
 }
 
 std::unique_ptr<LoadedLayer> load(const Layer& layer, DType dtype) {
-  return std::visit([&]<typename P>(const P& p) -> std::unique_ptr<LoadedLayer> {
-    return std::make_unique<Loaded<P>>(p, dtype);
-  }, layer.params);
+  return std::visit(
+      [&]<typename P>(const P& p) -> std::unique_ptr<LoadedLayer> {
+        return std::make_unique<Loaded<P>>(p, dtype);
+      },
+      layer.params);
 }
 
 }  // namespace imago::bench

@@ -1,5 +1,6 @@
-// The convolutions, matrix products, norms and attentions of a network as its training step launches them, each with
-// operands of its own, so that it can be checked and timed alone and beside a yardstick.
+// The convolutions, matrix products, norms and attentions of a network as its training step
+// launches them, each with operands of its own, so that it can be checked and timed alone and
+// beside a yardstick.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,9 @@
 
 namespace imago::bench {
 
-using LayerParams = std::variant<kernels::Conv2dForward, kernels::Conv2dBackwardInput, kernels::Conv2dBackwardWeight,
-                                 kernels::GroupNormForward, kernels::GroupNormBackward, kernels::AttentionForward,
+using LayerParams = std::variant<kernels::Conv2dForward, kernels::Conv2dBackwardInput,
+                                 kernels::Conv2dBackwardWeight, kernels::GroupNormForward,
+                                 kernels::GroupNormBackward, kernels::AttentionForward,
                                  kernels::AttentionBackward, kernels::Matmul>;
 
 struct Layer {
@@ -28,7 +30,8 @@ struct Layer {
   int64_t launches = 0;   // of this shape in one training step
 };
 
-// Read off one training step whose launches are dropped. Convolutions have a bias and nothing else added.
+// Read off one training step whose launches are dropped. Convolutions have a bias and nothing else
+// added.
 std::vector<Layer> layers_of(const Workload& workload);
 
 // Those that could be opened, and for each of the others one sentence that says why not.
@@ -53,9 +56,11 @@ class LoadedLayer {
   virtual Work work() const = 0;
   virtual Runner ours() const = 0;
   // The yardstick's ways, none where there is no yardstick; `why` then says why.
-  virtual std::vector<Runner> rivals(const Yardsticks& yardsticks, bool allow_tf32, std::string& why) const = 0;
-  // ||result - reference|| / ||reference||, the largest over all outputs, of a run that finds them full of NaN. The
-  // reference is the CPU's in f64 from the same inputs, of the first images where images do not matter to each other.
+  virtual std::vector<Runner> rivals(const Yardsticks& yardsticks, bool allow_tf32,
+                                     std::string& why) const = 0;
+  // ||result - reference|| / ||reference||, the largest over all outputs, of a run that finds them
+  // full of NaN. The reference is the CPU's in f64 from the same inputs, of the first images where
+  // images do not matter to each other.
   virtual double error(const std::function<void()>& run) const = 0;
 };
 std::unique_ptr<LoadedLayer> load(const Layer& layer, DType dtype);

@@ -20,8 +20,9 @@ struct Workload {
   Shape images() const { return {batch, size, size, config.in_channels}; }
 };
 
-// butterflies: 64x64 colour, 64 to 512 channels, attention at 16x16 and 8x8, batch 32; mnist: the UNet that build/mnist
-// trains, batch 128; tiny: for the emulator. Throws on other names. batch 0 stands for the workload's own.
+// butterflies: 64x64 colour, 64 to 512 channels, attention at 16x16 and 8x8, batch 32; mnist: the
+// UNet that build/mnist trains, batch 128; tiny: for the emulator. Throws on other names. batch 0
+// stands for the workload's own.
 Workload workload_named(const std::string& name, int64_t batch = 0);
 
 enum class Precision : uint8_t { f32, tf32, bf16 };
@@ -32,9 +33,9 @@ Precision precision_named(const std::string& name);
 // What the network's activations are.
 constexpr DType dtype_of(Precision p) { return p == Precision::bf16 ? DType::bf16 : DType::f32; }
 
-// A network with everything that training it takes: a data set on the device, and diffusion::Trainer. The whole process
-// computes f32 products in this precision from here on. In bf16 the weights are bf16 themselves, and nothing updates
-// them: there is no whole step.
+// A network with everything that training it takes: a data set on the device, and
+// diffusion::Trainer. The whole process computes f32 products in this precision from here on. In
+// bf16 the weights are bf16 themselves, and nothing updates them: there is no whole step.
 class TrainingStep {
  public:
   // graph: whole steps are captured once and launched as one from then on.

@@ -1,4 +1,5 @@
-// A library that is opened at run time, where there is one: nothing is linked with it, and nothing needs its headers.
+// A library that is opened at run time, where there is one: nothing is linked with it, and nothing
+// needs its headers.
 #pragma once
 
 #include <string>

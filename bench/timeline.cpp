@@ -8,7 +8,9 @@ namespace imago::bench {
 namespace {
 
 // Larger than any GPU's L2 and most processors' L3; the emulator has no cache.
-int64_t cache_filler_elements(Device device) { return device == Device::simt ? 64 : int64_t{48} << 20; }
+int64_t cache_filler_elements(Device device) {
+  return device == Device::simt ? 64 : int64_t{48} << 20;
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ size_t Timeline::mark() {
 }
 
 ColdTimer::ColdTimer(Device device)
-    : filler_(Tensor::zeros({cache_filler_elements(device)}, DType::f32, device)), timeline_(device) {}
+    : filler_(Tensor::zeros({cache_filler_elements(device)}, DType::f32, device)),
+      timeline_(device) {}
 
 std::vector<double> ColdTimer::seconds(const std::function<void()>& f, int count) {
   timeline_.clear();
@@ -30,7 +33,8 @@ std::vector<double> ColdTimer::seconds(const std::function<void()>& f, int count
     timeline_.mark();
   }
   std::vector<double> seconds;
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) seconds.push_back(timeline_.seconds(2 * i, 2 * i + 1));
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i)
+    seconds.push_back(timeline_.seconds(2 * i, 2 * i + 1));
   return seconds;
 }
 

@@ -1,4 +1,5 @@
-// Points in a device's queue and the time between them: the GPU's own clock where there is a GPU, else the host's.
+// Points in a device's queue and the time between them: the GPU's own clock where there is a GPU,
+// else the host's.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,9 @@ class Timeline {
   // Notes when the device's current stream gets here; its number.
   size_t mark();
   // Between two marks. Waits until the device has been there.
-  double seconds(size_t from, size_t to) const { return 1e-3 * elapsed_milliseconds(*events_[from], *events_[to]); }
+  double seconds(size_t from, size_t to) const {
+    return 1e-3 * elapsed_milliseconds(*events_[from], *events_[to]);
+  }
   // Forgets all marks.
   void clear() { used_ = 0; }
 
@@ -27,9 +30,9 @@ class Timeline {
   size_t used_ = 0;
 };
 
-// Times calls that find the device's caches full of something else: what a kernel costs whose operands other kernels
-// have pushed out. On a GPU the calls are queued behind that filling, so that the time it takes the host to queue them
-// does not count.
+// Times calls that find the device's caches full of something else: what a kernel costs whose
+// operands other kernels have pushed out. On a GPU the calls are queued behind that filling, so
+// that the time it takes the host to queue them does not count.
 class ColdTimer {
  public:
   explicit ColdTimer(Device device);

@@ -42,9 +42,14 @@ double real(int64_t n) { return static_cast<double>(n); }
 
 // `elements` moved, none of them multiplied with a matrix.
 Work streaming(double elements, DType dtype, std::string shape) {
-  return {.flops = 0, .bytes = elements * real(size_of(dtype)), .dtype = dtype, .shape = std::move(shape)};
+  return {.flops = 0,
+          .bytes = elements * real(size_of(dtype)),
+          .dtype = dtype,
+          .shape = std::move(shape)};
 }
-Work streaming(double elements, DType dtype, int64_t n) { return streaming(elements, dtype, concat(n)); }
+Work streaming(double elements, DType dtype, int64_t n) {
+  return streaming(elements, dtype, concat(n));
+}
 
 // ---- convolution and matrix products ----
 
@@ -58,7 +63,8 @@ ConvElements elements_of(const Conv2dShape& s) {
 }
 
 std::string name_of(const Conv2dShape& s) {
-  return concat(s.H, "x", s.W, " ", s.KH, "x", s.KW, " ", s.C, ">", s.O, s.stride > 1 ? concat(" /", s.stride) : "",
+  return concat(s.H, "x", s.W, " ", s.KH, "x", s.KW, " ", s.C, ">", s.O,
+                s.stride > 1 ? concat(" /", s.stride) : "",
                 s.groups > 1 ? concat(" g", s.groups) : "", " b", s.N);
 }
 
@@ -70,10 +76,13 @@ Work convolution(const Conv2dShape& s, DType dtype, double addends = 0) {
           .shape = name_of(s)};
 }
 
-// Each of `products` matrix products takes a multiplication and an addition for every query, key and channel.
-Work attention(int64_t N, int64_t T, int64_t S, int64_t C, int64_t heads, DType dtype, int products, double elements) {
+// Each of `products` matrix products takes a multiplication and an addition for every query, key
+// and channel.
+Work attention(int64_t N, int64_t T, int64_t S, int64_t C, int64_t heads, DType dtype, int products,
+               double elements) {
   return {.flops = 2.0 * products * real(N * T) * real(S * C),
-          .bytes = elements * real(size_of(dtype)) + 4 * real(N * heads * T),  // and the sums of exponentials
+          .bytes = elements * real(size_of(dtype)) +
+                   4 * real(N * heads * T),  // and the sums of exponentials
           .dtype = dtype,
           .shape = concat(T, "x", S, " c", C, " h", heads, " b", N)};
 }
@@ -83,12 +92,14 @@ Work attention(int64_t N, int64_t T, int64_t S, int64_t C, int64_t heads, DType 
 Work work_of(const Conv2dForward& p) {
   const double y = elements_of(p.shape).y;
   return convolution(p.shape, p.dtype,
-                     (p.bias ? real(p.shape.O) : 0) + (p.channel_bias ? real(p.shape.N * p.shape.O) : 0) +
-                         (p.residual ? y : 0));
+                     (p.bias ? real(p.shape.O) : 0) +
+                         (p.channel_bias ? real(p.shape.N * p.shape.O) : 0) + (p.residual ? y : 0));
 }
 Work work_of(const Conv2dBackwardInput& p) { return convolution(p.shape, p.dtype); }
 Work work_of(const Conv2dBackwardWeight& p) { return convolution(p.shape, p.dtype); }
-Work work_of(const Conv2dBackwardBias& p) { return streaming(real(p.N * p.S * p.O), p.dtype, p.N * p.S * p.O); }
+Work work_of(const Conv2dBackwardBias& p) {
+  return streaming(real(p.N * p.S * p.O), p.dtype, p.N * p.S * p.O);
+}
 
 Work work_of(const Matmul& p) {
   const auto count = [&](int64_t step) { return real(step ? p.batch : 1); };
@@ -105,14 +116,25 @@ Work work_of(const AttentionForward& p) {
 }
 // q k^T once more, then dy v^T, dv, dq and dk.
 Work work_of(const AttentionBackward& p) {
-  return attention(p.N, p.T, p.S, p.C, p.heads, p.dtype, 5, real(p.N * p.C) * real(3 * p.T + 4 * p.S));
+  return attention(p.N, p.T, p.S, p.C, p.heads, p.dtype, 5,
+                   real(p.N * p.C) * real(3 * p.T + 4 * p.S));
 }
 
-Work work_of(const SumRows& p) { return streaming(real(p.M * p.C + p.C), p.dtype, concat(p.M, "x", p.C)); }
-Work work_of(const SoftmaxForward& p) { return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C)); }
-Work work_of(const SoftmaxBackward& p) { return streaming(3 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C)); }
-Work work_of(const EmbeddingForward& p) { return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C)); }
-Work work_of(const EmbeddingBackward& p) { return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C)); }
+Work work_of(const SumRows& p) {
+  return streaming(real(p.M * p.C + p.C), p.dtype, concat(p.M, "x", p.C));
+}
+Work work_of(const SoftmaxForward& p) {
+  return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
+}
+Work work_of(const SoftmaxBackward& p) {
+  return streaming(3 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
+}
+Work work_of(const EmbeddingForward& p) {
+  return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
+}
+Work work_of(const EmbeddingBackward& p) {
+  return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
+}
 
 // ---- normalisation ----
 
@@ -120,9 +142,12 @@ Work work_of(const GroupNormForward& p) {
   return streaming(2 * real(p.N * p.S * p.C), p.dtype, concat(p.S, "x", p.C, " g", p.G, " b", p.N));
 }
 Work work_of(const GroupNormBackward& p) {
-  return streaming((p.dx ? 3 : 2) * real(p.N * p.S * p.C), p.dtype, concat(p.S, "x", p.C, " g", p.G, " b", p.N));
+  return streaming((p.dx ? 3 : 2) * real(p.N * p.S * p.C), p.dtype,
+                   concat(p.S, "x", p.C, " g", p.G, " b", p.N));
 }
-Work work_of(const LayerNormForward& p) { return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C)); }
+Work work_of(const LayerNormForward& p) {
+  return streaming(2 * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
+}
 Work work_of(const LayerNormBackward& p) {
   return streaming((p.dx ? 3 : 2) * real(p.M * p.C), p.dtype, concat(p.M, "x", p.C));
 }
@@ -151,7 +176,9 @@ Work work_of(const SumBackward& p) {
 }
 Work work_of(const LossForward& p) { return streaming(2 * real(p.N * p.M), p.dtype, p.N * p.M); }
 Work work_of(const LossBackward& p) { return streaming(3 * real(p.N * p.M), p.dtype, p.N * p.M); }
-Work work_of(const LossWithGradient& p) { return streaming(3 * real(p.N * p.M), p.dtype, p.N * p.M); }
+Work work_of(const LossWithGradient& p) {
+  return streaming(3 * real(p.N * p.M), p.dtype, p.N * p.M);
+}
 
 // ---- images and arrangement ----
 
@@ -166,7 +193,8 @@ namespace {
 
 // The large side once, the small side `small` times.
 Work pooling(const Pool2dShape& s, DType dtype, double small = 1) {
-  return streaming(real(s.N * s.H * s.W * s.C) + small * real(s.N * s.HO * s.WO * s.C), dtype, s.N * s.H * s.W * s.C);
+  return streaming(real(s.N * s.H * s.W * s.C) + small * real(s.N * s.HO * s.WO * s.C), dtype,
+                   s.N * s.H * s.W * s.C);
 }
 int64_t padded(int64_t N, int64_t H, int64_t W, int64_t C, const Padding& p) {
   return N * (H + p.top + p.bottom) * (W + p.left + p.right) * C;
@@ -186,7 +214,9 @@ Work work_of(const PadForward& p) {
   const int64_t y = padded(p.N, p.H, p.W, p.C, p.padding);
   return streaming(real(p.N * p.H * p.W * p.C + y), p.dtype, y);
 }
-Work work_of(const PadBackward& p) { return streaming(2 * real(p.N * p.H * p.W * p.C), p.dtype, p.N * p.H * p.W * p.C); }
+Work work_of(const PadBackward& p) {
+  return streaming(2 * real(p.N * p.H * p.W * p.C), p.dtype, p.N * p.H * p.W * p.C);
+}
 Work work_of(const Permute& p) {
   int64_t n = 1;
   for (int i = 0; i < p.rank; ++i) n *= p.extent[i];
@@ -198,7 +228,9 @@ Work work_of(const CopyChannels& p) {
 
 // ---- diffusion ----
 
-Work work_of(const TimestepEmbedding& p) { return streaming(real(p.N * p.dim), p.dtype, concat(p.N, "x", p.dim)); }
+Work work_of(const TimestepEmbedding& p) {
+  return streaming(real(p.N * p.dim), p.dtype, concat(p.N, "x", p.dim));
+}
 Work work_of(const AddNoise& p) {
   const int streams = 1 + (p.noise.values ? 1 : 0) + (p.x_t ? 1 : 0) + (p.target ? 1 : 0);
   return streaming(streams * real(p.N * p.E), p.dtype, p.N * p.E);
@@ -233,16 +265,21 @@ Work work_of(const DenoiseStep& p) {
 
 // ---- optimisers ----
 
-Work work_of(const FinishStep& p) {  // gradients are looked at only where their sum of squares is not finite
+Work work_of(
+    const FinishStep& p) {  // gradients are looked at only where their sum of squares is not finite
   return streaming(2, p.loss_dtype, p.n);
 }
 Work work_of(const AdamW& p) {
-  // w, m, v are read and written, so is the average; the gradient is read, and written where it is zeroed.
-  Work work = streaming((7 + (p.zero_gradient ? 1 : 0) + (p.ema ? 2 : 0)) * real(p.n), p.dtype, p.n);
+  // w, m, v are read and written, so is the average; the gradient is read, and written where it is
+  // zeroed.
+  Work work =
+      streaming((7 + (p.zero_gradient ? 1 : 0) + (p.ema ? 2 : 0)) * real(p.n), p.dtype, p.n);
   if (p.shadow) work.bytes += 2 * real(p.n);
   return work;
 }
-Work work_of(const Sgd& p) { return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n); }
+Work work_of(const Sgd& p) {
+  return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n);
+}
 Work work_of(const Ema& p) { return streaming(3 * real(p.n), p.dtype, p.n); }
 Work work_of(const SumSquares& p) { return streaming(real(p.n), p.dtype, p.n); }
 

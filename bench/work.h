@@ -1,4 +1,5 @@
-// What a launch has to do at least, read off its params: the arithmetic of its products, and every operand moved once.
+// What a launch has to do at least, read off its params: the arithmetic of its products, and every
+// operand moved once.
 #pragma once
 
 #include <string>
@@ -9,8 +10,9 @@
 namespace imago::bench {
 
 struct Work {
-  double flops = 0;  // multiplications and additions of convolutions, matrix products and attention; 0 for kernels that
-                     // stream, whose arithmetic hides behind their traffic
+  double flops =
+      0;  // multiplications and additions of convolutions, matrix products and attention; 0 for
+          // kernels that stream, whose arithmetic hides behind their traffic
   double bytes = 0;  // inputs read once, outputs written once
   DType dtype = DType::f32;
   std::string shape;  // for people: "32x32 3x3 64>128 b32"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""bench/report, rehearsed on the emulator: what it writes, that it says what it left out, and that a signal leaves whole
-files and no processes behind.
+"""bench/report, rehearsed on the emulator: what it writes, that it says what it left out, and that a signal leaves
+whole files and no processes behind.
 
     test_report.py SOURCE_FOLDER BUILD_FOLDER
 """
@@ -20,8 +20,8 @@ MARK = uuid.uuid4().hex  # in the environment of everything that is started here
 
 
 def report(out, parts, *more):
-    return [sys.executable, str(root / "bench" / "report"), "--device", "simt", "--build", str(build), "--out", str(out),
-            "--parts", parts, *more]
+    return [sys.executable, str(root / "bench" / "report"), "--device", "simt", "--build", str(build),
+            "--out", str(out), "--parts", parts, *more]
 
 
 def environment():
@@ -121,7 +121,8 @@ def check_time_limit(out):
 
 def check_yardsticks():
     """Whatever can be opened here, whatever is missing: a sentence each, no crash."""
-    run = subprocess.run([build / "bench" / "bench_ceilings", "--yardsticks"], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([build / "bench" / "bench_ceilings", "--yardsticks"], capture_output=True, text=True,
+                         timeout=300)
     lines = run.stdout.splitlines()
     expect(run.returncode == 0 and len(lines) == 2, f"yardsticks: {run}")
     expect(all(line.startswith(("cuDNN ", "cuBLAS ", "absent: ")) for line in lines), f"yardsticks: {lines}")

@@ -1,4 +1,5 @@
-// Compiled where the headers of cuDNN and cuBLAS are installed: our declarations must say what theirs say.
+// Compiled where the headers of cuDNN and cuBLAS are installed: our declarations must say what
+// theirs say.
 #include <cublasLt.h>
 #include <cudnn_graph.h>
 
@@ -18,8 +19,10 @@ static_assert(dnn::kEngineConfig == CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
 static_assert(dnn::kEngineHeuristics == CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
 static_assert(dnn::kExecutionPlan == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
 static_assert(dnn::kOperationForward == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR);
-static_assert(dnn::kOperationBackwardFilter == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
-static_assert(dnn::kOperationBackwardData == CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
+static_assert(dnn::kOperationBackwardFilter ==
+              CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR);
+static_assert(dnn::kOperationBackwardData ==
+              CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR);
 static_assert(dnn::kOperationPointwise == CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
 static_assert(dnn::kOperationGraph == CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
 static_assert(dnn::kVariantPack == CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
@@ -34,11 +37,14 @@ static_assert(dnn::kTypeNumericalNote == CUDNN_TYPE_NUMERICAL_NOTE);
 static_assert(dnn::kTypePointwiseMode == CUDNN_TYPE_POINTWISE_MODE);
 static_assert(dnn::kTypeDescriptor == CUDNN_TYPE_BACKEND_DESCRIPTOR);
 
-static_assert(dnn::kCrossCorrelation == CUDNN_CROSS_CORRELATION && dnn::kAdd == CUDNN_POINTWISE_ADD);
-static_assert(dnn::kHeuristicsFallback == CUDNN_HEUR_MODE_FALLBACK && dnn::kHeuristicsA == CUDNN_HEUR_MODE_A);
+static_assert(dnn::kCrossCorrelation == CUDNN_CROSS_CORRELATION &&
+              dnn::kAdd == CUDNN_POINTWISE_ADD);
+static_assert(dnn::kHeuristicsFallback == CUDNN_HEUR_MODE_FALLBACK &&
+              dnn::kHeuristicsA == CUDNN_HEUR_MODE_A);
 static_assert(dnn::kNoteTensorCore == CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
 static_assert(dnn::kNoteDownConvertInputs == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS);
-static_assert(dnn::kNoteReducedPrecisionReduction == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION);
+static_assert(dnn::kNoteReducedPrecisionReduction ==
+              CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION);
 static_assert(dnn::kNoteNondeterministic == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC);
 
 static_assert(dnn::kPointwiseMode == CUDNN_ATTR_POINTWISE_MODE);
@@ -84,7 +90,8 @@ static_assert(dnn::kGraphOperations == CUDNN_ATTR_OPERATIONGRAPH_OPS);
 static_assert(dnn::kTensorAlignment == CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT);
 static_assert(dnn::kTensorDataType == CUDNN_ATTR_TENSOR_DATA_TYPE);
 static_assert(dnn::kTensorDimensions == CUDNN_ATTR_TENSOR_DIMENSIONS);
-static_assert(dnn::kTensorStrides == CUDNN_ATTR_TENSOR_STRIDES && dnn::kTensorId == CUDNN_ATTR_TENSOR_UNIQUE_ID);
+static_assert(dnn::kTensorStrides == CUDNN_ATTR_TENSOR_STRIDES &&
+              dnn::kTensorId == CUDNN_ATTR_TENSOR_UNIQUE_ID);
 static_assert(dnn::kTensorIsVirtual == CUDNN_ATTR_TENSOR_IS_VIRTUAL);
 static_assert(dnn::kPackIds == CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS);
 static_assert(dnn::kPackPointers == CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS);
@@ -93,8 +100,10 @@ static_assert(dnn::kEngineNumericalNotes == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE);
 
 namespace blas = imago::bench::cublas_api;
 static_assert(blas::kFloat == CUDA_R_32F && blas::kBfloat16 == CUDA_R_16BF);
-static_assert(blas::kComputeFloat == CUBLAS_COMPUTE_32F && blas::kComputeTf32 == CUBLAS_COMPUTE_32F_FAST_TF32);
-static_assert(blas::kTransposeA == CUBLASLT_MATMUL_DESC_TRANSA && blas::kTransposeB == CUBLASLT_MATMUL_DESC_TRANSB);
+static_assert(blas::kComputeFloat == CUBLAS_COMPUTE_32F &&
+              blas::kComputeTf32 == CUBLAS_COMPUTE_32F_FAST_TF32);
+static_assert(blas::kTransposeA == CUBLASLT_MATMUL_DESC_TRANSA &&
+              blas::kTransposeB == CUBLASLT_MATMUL_DESC_TRANSB);
 static_assert(blas::kEpilogue == CUBLASLT_MATMUL_DESC_EPILOGUE);
 static_assert(blas::kBiasPointer == CUBLASLT_MATMUL_DESC_BIAS_POINTER);
 static_assert(blas::kBiasType == CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE);
@@ -102,30 +111,40 @@ static_assert(blas::kTransposed == CUBLAS_OP_T && blas::kEpilogueBias == CUBLASL
 static_assert(blas::kMaxWorkspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
 static_assert(sizeof(blas::Algorithm) == sizeof(cublasLtMatmulAlgo_t));
 static_assert(sizeof(blas::Proposal) == sizeof(cublasLtMatmulHeuristicResult_t));
-static_assert(offsetof(blas::Proposal, workspace) == offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize));
+static_assert(offsetof(blas::Proposal, workspace) ==
+              offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize));
 static_assert(offsetof(blas::Proposal, status) == offsetof(cublasLtMatmulHeuristicResult_t, state));
 
 // Functions agree in the number of their parameters and in the size of each.
 template <typename A, typename B>
 constexpr bool kSameCall = false;
 template <typename R, typename... As, typename S, typename... Bs>
-  requires(sizeof...(As) == sizeof...(Bs))
-constexpr bool kSameCall<R (*)(As...), S (*)(Bs...)> = sizeof(R) == sizeof(S) && ((sizeof(As) == sizeof(Bs)) && ...);
+requires(sizeof...(As) == sizeof...(Bs)) constexpr bool kSameCall<R (*)(As...), S (*)(Bs...)> =
+    sizeof(R) == sizeof(S) && ((sizeof(As) == sizeof(Bs)) && ...);
 
 static_assert(kSameCall<decltype(dnn::Functions::create), decltype(&cudnnCreate)>);
 static_assert(kSameCall<decltype(dnn::Functions::set_stream), decltype(&cudnnSetStream)>);
-static_assert(kSameCall<decltype(dnn::Functions::create_descriptor), decltype(&cudnnBackendCreateDescriptor)>);
-static_assert(kSameCall<decltype(dnn::Functions::set_attribute), decltype(&cudnnBackendSetAttribute)>);
-static_assert(kSameCall<decltype(dnn::Functions::get_attribute), decltype(&cudnnBackendGetAttribute)>);
+static_assert(kSameCall<decltype(dnn::Functions::create_descriptor),
+                        decltype(&cudnnBackendCreateDescriptor)>);
+static_assert(
+    kSameCall<decltype(dnn::Functions::set_attribute), decltype(&cudnnBackendSetAttribute)>);
+static_assert(
+    kSameCall<decltype(dnn::Functions::get_attribute), decltype(&cudnnBackendGetAttribute)>);
 static_assert(kSameCall<decltype(dnn::Functions::finalize), decltype(&cudnnBackendFinalize)>);
 static_assert(kSameCall<decltype(dnn::Functions::execute), decltype(&cudnnBackendExecute)>);
 static_assert(kSameCall<decltype(blas::Functions::create), decltype(&cublasLtCreate)>);
-static_assert(kSameCall<decltype(blas::Functions::create_descriptor), decltype(&cublasLtMatmulDescCreate)>);
-static_assert(kSameCall<decltype(blas::Functions::set_attribute), decltype(&cublasLtMatmulDescSetAttribute)>);
-static_assert(kSameCall<decltype(blas::Functions::create_layout), decltype(&cublasLtMatrixLayoutCreate)>);
-static_assert(kSameCall<decltype(blas::Functions::create_preference), decltype(&cublasLtMatmulPreferenceCreate)>);
-static_assert(kSameCall<decltype(blas::Functions::set_preference), decltype(&cublasLtMatmulPreferenceSetAttribute)>);
-static_assert(kSameCall<decltype(blas::Functions::propose), decltype(&cublasLtMatmulAlgoGetHeuristic)>);
+static_assert(
+    kSameCall<decltype(blas::Functions::create_descriptor), decltype(&cublasLtMatmulDescCreate)>);
+static_assert(
+    kSameCall<decltype(blas::Functions::set_attribute), decltype(&cublasLtMatmulDescSetAttribute)>);
+static_assert(
+    kSameCall<decltype(blas::Functions::create_layout), decltype(&cublasLtMatrixLayoutCreate)>);
+static_assert(kSameCall<decltype(blas::Functions::create_preference),
+                        decltype(&cublasLtMatmulPreferenceCreate)>);
+static_assert(kSameCall<decltype(blas::Functions::set_preference),
+                        decltype(&cublasLtMatmulPreferenceSetAttribute)>);
+static_assert(
+    kSameCall<decltype(blas::Functions::propose), decltype(&cublasLtMatmulAlgoGetHeuristic)>);
 static_assert(kSameCall<decltype(blas::Functions::matmul), decltype(&cublasLtMatmul)>);
 
 }  // namespace

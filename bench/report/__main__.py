@@ -31,7 +31,8 @@ WORKLOADS = {"cuda": "butterflies:0,mnist:0", "cpu": "mnist:0,butterflies:2", "s
 
 
 def parse():
-    p = argparse.ArgumentParser(prog="report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(prog="report", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--device", choices=["cuda", "cpu", "simt"], default="cuda")
     p.add_argument("--parts", default=",".join(PARTS), help="some of " + ",".join(PARTS))
     p.add_argument("--build", help="build folder (build-report/DEVICE)")

@@ -52,8 +52,8 @@ def ceilings_part(ceilings):
         return f"The ceilings could not be measured: {ceilings['failed']}.\n"
     rates = [f"{figure(1e-12 * c['per_second'])} TFLOP/s in {STATES[p]} ({c['size']}³, by {c['by']})"
              for p, c in ceilings["matmul"].items()]
-    return (f"Ceilings, measured in the same run: {figure(1e-9 * ceilings['copy']['per_second'])} GB/s read and written "
-            f"by our copy; " + "; ".join(rates) + ".\n")
+    return (f"Ceilings, measured in the same run: {figure(1e-9 * ceilings['copy']['per_second'])} GB/s read and "
+            f"written by our copy; " + "; ".join(rates) + ".\n")
 
 
 # ---- parts of the page ----
@@ -65,8 +65,8 @@ def head_part(machine):
     title = {"cuda": what, "cpu": f"{what}, {machine['threads']} threads", "simt": "the emulator: a rehearsal"}[device]
     lines = [f"# imago on {title}\n"]
     if device == "simt":
-        lines.append("The kernels for GPUs ran on the emulator, with tiny shapes. Their times say nothing about any GPU; "
-                     "this page shows what a report holds.\n")
+        lines.append("The kernels for GPUs ran on the emulator, with tiny shapes. Their times say nothing about any "
+                     "GPU; this page shows what a report holds.\n")
     facts = [f"{machine['date']}", f"commit {machine['commit'] or 'unknown'}"]
     if machine["gpu"]:
         facts += [f"driver {machine['gpu']['driver_version']}", f"compute capability {machine['gpu']['compute_cap']}"]
@@ -105,23 +105,24 @@ def step_part(step):
     lines = ["## A training step and a sampling step\n"]
     if "failed" in step:
         return lines[0] + f"\nNot measured: {step['failed']}.\n"
-    lines.append("Times in ms, medians over rounds in which all took turns. A step draws noise and time steps, runs forward "
-                 "and backward, clips, and updates weights (AdamW) and their average; with +graph, imago launches all of it "
-                 "as one CUDA graph. imago's optimizer is the difference between a step and its forward and backward. The "
-                 "time ratio is to PyTorch's "
+    lines.append("Times in ms, medians over rounds in which all took turns. A step draws noise and time steps, runs "
+                 "forward and backward, clips, and updates weights (AdamW) and their average; with +graph, imago "
+                 "launches all of it as one CUDA graph. imago's optimizer is the difference between a step and its "
+                 "forward and backward. The time ratio is to PyTorch's "
                  "fastest: below 1 is faster. The first step counts from the start of the process; what torch.compile "
                  "compiles, it compiles side by side for all settings.\n")
     if step["torch"]:
-        lines.append(f"PyTorch {step['torch']}; behind the plus sign the mode of torch.compile. Images are channels_last "
-                     "unless it says nchw; bf16 is autocast; AdamW is fused.\n")
+        lines.append(f"PyTorch {step['torch']}; behind the plus sign the mode of torch.compile. Images are "
+                     "channels_last unless it says nchw; bf16 is autocast; AdamW is fused.\n")
     if "absent" in step:
         lines.append(f"Without PyTorch: {step['absent']}.\n")
     for workload in step["workloads"]:
         timed = [c for c in workload["contestants"] if c["seconds"]]
         if timed:
-            lines.append(f"### {workload['workload']}, batch {timed[0]['batch']}, {timed[0]['parameters']:,} parameters\n")
-            lines.append(table(["", "step", "forward", "backward", "optimizer", "images/s", "time ratio", "sampling step",
-                                "peak GiB", "first step s"], rows_of_step(workload)))
+            first = timed[0]
+            lines.append(f"### {workload['workload']}, batch {first['batch']}, {first['parameters']:,} parameters\n")
+            lines.append(table(["", "step", "forward", "backward", "optimizer", "images/s", "time ratio",
+                                "sampling step", "peak GiB", "first step s"], rows_of_step(workload)))
         check = workload.get("check")
         if check and "failed" in check:
             lines.append(f"The twin could not be compared: {check['failed']}.\n")
@@ -144,17 +145,18 @@ def profile_part(profile, ceilings):
     lines = ["## Where the time of a training step goes\n"]
     if "failed" in profile:
         return lines[0] + f"\nNot measured: {profile['failed']}.\n"
-    lines.append("Each launch timed by itself. The floor is what its arithmetic and its traffic, every operand moved once, "
-                 "would take at the ceilings; a kernel whose operands are in a cache may be below it.\n")
+    lines.append("Each launch timed by itself. The floor is what its arithmetic and its traffic, every operand moved "
+                 "once, would take at the ceilings; a kernel whose operands are in a cache may be below it.\n")
     for run in profile["runs"]:
         if "failed" in run:
             lines.append(f"{run['workload']}, {run['precision']}: {run['failed']}.\n")
             continue
         lines.append(f"### {run['workload']}, {STATES[run['precision']]}, batch {run['batch']}\n")
         outside = run["seconds_of_step"] - run["seconds_in_launches"]
+        between = f", {ms(outside)} ms of it between launches" if outside > 0 else ""
+        without = "" if run["optimizer"] else "; without an optimizer"
         lines.append(f"{run['launches']} launches take {ms(run['seconds_in_launches'])} ms; the step takes "
-                     f"{ms(run['seconds_of_step'])} ms" + (f", {ms(outside)} ms of it between launches" if outside > 0 else "")
-                     + ("" if run["optimizer"] else "; without an optimizer") + ".\n")
+                     f"{ms(run['seconds_of_step'])} ms{between}{without}.\n")
         rows = []
         for kind in run["kinds"]:
             floor = floor_seconds(kind, run["precision"], ceilings)
@@ -163,7 +165,8 @@ def profile_part(profile, ceilings):
                          figure(1e-12 * kind["flops"] / kind["seconds"]) if kind["flops"] else "",
                          figure(1e-9 * kind["bytes"] / kind["seconds"]), ms(floor) if floor else "",
                          figure(kind["seconds"] / floor) if floor else ""])
-        lines.append(table(["launcher", "launches", "ms", "of all", "TFLOP/s", "GB/s", "floor ms", "times floor"], rows))
+        head = ["launcher", "launches", "ms", "of all", "TFLOP/s", "GB/s", "floor ms", "times floor"]
+        lines.append(table(head, rows))
         top = [[s["name"], s["launches"], ms(s["seconds"]), percent(s["seconds"] / run["seconds_in_launches"])]
                for s in run["shapes"][:10]]
         lines.append("The ten shapes that take longest:\n\n" + table(["", "launches", "ms", "of all"], top))
@@ -176,18 +179,19 @@ def kind_of(layer):
 
 
 def sums_by_kind(run, ceilings):
-    """For each kind of layer: launches, our time in a step, its floor, and of those with a yardstick both times."""
+    """For each kind of layer: launches, our time in a step, its floor, the yardstick's time (worth
+    something if all layers have one) and the ratios."""
     sums = {}
     for layer in run["layers"]:
         if "imago" not in layer:
             continue
-        s = sums.setdefault(kind_of(layer), {"launches": 0, "seconds": 0, "floor": 0, "ours": 0, "theirs": 0, "ratios": []})
+        s = sums.setdefault(kind_of(layer), {"launches": 0, "seconds": 0, "floor": 0, "theirs": 0, "ratios": []})
+        s["all"] = s.get("all", True) and "yardstick" in layer
         n, seconds = layer["launches"], layer["imago"]["seconds"]
         s["launches"] += n
         s["seconds"] += n * seconds
         s["floor"] += n * floor_seconds(layer, run["precision"], ceilings)
         if "yardstick" in layer:
-            s["ours"] += n * seconds
             s["theirs"] += n * layer["yardstick"]["seconds"]
             s["ratios"].append(seconds / layer["yardstick"]["seconds"])
     return sums
@@ -213,9 +217,10 @@ def kernels_part(kernels, ceilings):
     if "failed" in kernels:
         return lines[0] + f"\nNot measured: {kernels['failed']}.\n"
     lines.append("Shapes as a training step launches them, each result checked against f64 first, caches filled with "
-                 "something else before each call, medians. The yardstick is the fastest of the engines that cuDNN proposes "
-                 "(NHWC, same type, bias fused; some do not give the same bits twice, ours do), or of cuBLAS' algorithms; the "
-                 "ratio is our time over theirs: below 1 imago is faster. Of ceiling: the floor over our time.\n")
+                 "something else before each call, medians. The yardstick is the fastest of the engines that cuDNN "
+                 "proposes (NHWC, same type, bias fused; some do not give the same bits twice, ours do), or of cuBLAS' "
+                 "algorithms; the ratio is our time over theirs: below 1 imago is faster. Of ceiling: the floor "
+                 "over our time.\n")
     for run in kernels["runs"]:
         lines.append(f"### {run['workload']}, {STATES[run['precision']]}\n")
         header = run.get("header")
@@ -230,9 +235,10 @@ def kernels_part(kernels, ceilings):
         if not sums:
             continue
         rows = [[kind, s["launches"], ms(s["seconds"]), percent(s["floor"] / s["seconds"]) if s["floor"] else "",
-                 ms(s["theirs"]) if s["theirs"] else "", figure(geometric_mean(s["ratios"])) if s["ratios"] else ""]
+                 ms(s["theirs"]) if s["all"] else "", figure(geometric_mean(s["ratios"])) if s["ratios"] else ""]
                 for kind, s in sums.items()]
-        lines.append(table(["in one step", "launches", "ms", "of ceiling", "yardstick ms", "geometric mean of ratios"], rows))
+        head = ["in one step", "launches", "ms", "of ceiling", "yardstick ms", "geometric mean of ratios"]
+        lines.append(table(head, rows))
         lines.append("<details><summary>every layer</summary>\n\n" +
                      table(["", "launches", "ms", "TFLOP/s", "GB/s", "of ceiling", "error", "yardstick ms", "ratio"],
                            [layer_row(layer, run, ceilings) for layer in run["layers"]]) + "\n</details>\n")
@@ -252,7 +258,8 @@ def test_part(test):
     for name, f in sorted(files.items()):
         if "broken" in f:
             lines.append(f"* {name}: {f['broken']}")
-        lines += [f"* {name}, {failure['name']}: `{' '.join(failure['message'].split())[:200]}`" for failure in f["failures"]]
+        for failure in f["failures"]:
+            lines.append(f"* {name}, {failure['name']}: `{' '.join(failure['message'].split())[:200]}`")
     if test["sanitizer"]:
         said = ", ".join(f"{name}: {outcome}" for name, outcome in test["sanitizer"].items())
         lines.append(f"\ncompute-sanitizer, memcheck: {said}.")
@@ -262,9 +269,9 @@ def test_part(test):
 def build_part(build):
     lines = ["## Build\n"]
     if "seconds" in build:
-        lines.append(f"{build['seconds']:.0f} s with {build['jobs']} jobs, after {build['configure_seconds']:.0f} s of cmake. "
-                     + ("Longest: " + ", ".join(f"`{n}` {s:.0f} s" for n, s in build["slowest"][:5]) + "." if build["slowest"]
-                        else ""))
+        longest = ", ".join(f"`{name}` {seconds:.0f} s" for name, seconds in build["slowest"][:5])
+        lines.append(f"{build['seconds']:.0f} s with {build['jobs']} jobs, after {build['configure_seconds']:.0f} s of "
+                     "cmake. " + (f"Longest: {longest}." if longest else ""))
     if "failed" in build:
         lines.append(f"\nFailed: {build['failed']}. Missing: {', '.join(build.get('missing', [])) or 'nothing'}.")
     return "\n".join(lines) + "\n"
@@ -309,7 +316,7 @@ def kernels_chart(kernels, ceilings):
     run, rows = runs[0], []
     for kind, s in sums_by_kind(run, ceilings).items():
         bars = [(0, 1e3 * s["seconds"], f"{ms(s['seconds'])} ms")]
-        if s["theirs"]:
+        if s["all"]:
             bars.append((1, 1e3 * s["theirs"], f"{ms(s['theirs'])} ms"))
         if s["floor"]:
             bars.append((2, 1e3 * s["floor"], f"{ms(s['floor'])} ms"))

@@ -47,7 +47,8 @@ def run_part(context, store, deadline):
     env = environment(context)
     for workload, precision, batch in runs(context):
         if time.monotonic() > deadline - 1:
-            result["runs"].append({"workload": workload, "precision": precision, "layers": [], "failed": "no time left"})
+            result["runs"].append({"workload": workload, "precision": precision, "layers": [],
+                                   "failed": "no time left"})
             store.put("kernels", result)
             continue
         this = {"workload": workload, "precision": precision, "layers": []}

@@ -43,12 +43,13 @@ def start_all(context, workload, batch, torch, deadline):
     servers, compiling = [], []
     for setting in OURS[context.device]:
         precision, _, graph = setting.partition("+")
-        servers.append(Server(f"imago {setting}", [program(context.build, "bench_step"), "--device", context.device,
-                                                   "--precision", precision, *arguments, *(["--graph"] if graph else [])]))
+        command = [program(context.build, "bench_step"), "--device", context.device, "--precision", precision]
+        servers.append(Server(f"imago {setting}", command + arguments + (["--graph"] if graph else [])))
         servers[-1].wait_for("ready", deadline)
     for setting in THEIRS[context.device] if torch else []:
         device = "cuda" if context.device == "cuda" else "cpu"
-        server = Server(f"torch {setting}", [context.python, TWIN, "--device", device, "--setting", setting, *arguments])
+        command = [context.python, TWIN, "--device", device, "--setting", setting]
+        server = Server(f"torch {setting}", command + arguments)
         servers.append(server)
         if "+" in setting:
             compiling.append(server)

@@ -1,4 +1,4 @@
-"""Where results go: one JSON file per part, each there in full or not at all, and the page made of all that is there."""
+"""Where results go: a JSON file per part, each there in full or not at all, and the page made of all that is there."""
 import json
 import os
 import pathlib
