@@ -125,7 +125,9 @@ class Run {
                flags_.train_batch_size, total_, thread_count(), thread_count() == 1 ? "" : "s");
     fmt::print(
         stderr, "run: {}{}\n", folder_.path().string(),
-        folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
+        !folder_.resume_from().empty() ? fmt::format(", resumed at step {}", trainer_.steps())
+        : folder_.starts_over()        ? ", which has no checkpoint yet: from the first step"
+                                       : "");
   }
 
   void train() {
@@ -208,7 +210,7 @@ class Run {
   }
 
   void save_checkpoint() {
-    metrics_->flush();
+    metrics_->sync();  // a checkpoint never knows more than the metrics beside it
     const fs::path path = folder_.checkpoint_path(trainer_.steps());
     write_directory(path, [&](const fs::path& folder) {
       recipe_.save_model(folder / "model");
