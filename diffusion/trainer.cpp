@@ -21,26 +21,29 @@ int64_t integer(const std::map<std::string, std::string>& metadata, const std::s
   return value;
 }
 
+void require_finite(const char* what, int64_t step, double value) {
+  if (!std::isfinite(value))
+    throw NonFinite(concat("training: the ", what, " step ", step, " is ", value, "; a lower learning rate may help"));
+}
+
 }  // namespace
 
 Trainer::Trainer(const nn::Module& model, const TrainerOptions& options)
     : options_(options),
-      arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model))),
+      arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model), options.compute)),
       optimizer_(std::make_unique<nn::AdamW>(*arena_, options.adamw)) {
   if (options.ema) ema_ = std::make_unique<nn::Ema>(*arena_, *options.ema);
 }
 
 TrainStep Trainer::step(const Variable& loss) {
   const double value = loss.value().item();
-  IMAGO_CHECK(std::isfinite(value), "training: the loss of step ", steps() + 1, " is ", value,
-              "; a lower learning rate may help");
+  require_finite("loss of", steps() + 1, value);
   arena_->zero_grad();
   loss.backward();
   const double no_limit = INFINITY;
   const nn::GradientClip clip =
       nn::clip_grad_norm(*arena_, options_.max_grad_norm > 0 ? options_.max_grad_norm : no_limit);
-  IMAGO_CHECK(std::isfinite(clip.norm), "training: the gradient's norm at step ", steps() + 1,
-              " is ", clip.norm, "; a lower learning rate may help");
+  require_finite("gradient's norm at", steps() + 1, clip.norm);
   const double lr = nn::learning_rate(options_.learning_rate, steps());
   optimizer_->step(lr, {.gradient_scale = clip.scale, .ema = ema_.get()});
   return {value, clip.norm, lr};
@@ -48,6 +51,11 @@ TrainStep Trainer::step(const Variable& loss) {
 
 std::unique_ptr<nn::EmaScope> Trainer::averaged_weights() {
   return std::make_unique<nn::EmaScope>(*arena_, ema_ ? ema_->values() : arena_->values());
+}
+
+std::unique_ptr<nn::EmaScope> Trainer::stored_weights(bool average) {
+  return std::make_unique<nn::EmaScope>(*arena_, average && ema_ ? ema_->values() : arena_->values(),
+                                        nn::EmaScope::Show::exactly);
 }
 
 std::map<std::string, Tensor> Trainer::flat_state() const {
@@ -95,6 +103,7 @@ void Trainer::load(const std::filesystem::path& path, const Settings& settings) 
   const int64_t step = integer(file.metadata(), "step", path.string());
   const int64_t ema_step = integer(file.metadata(), "ema_step", path.string());
   for (auto& [mine, saved] : copies) mine.copy_from(saved);
+  arena_->refresh_shadow();
   optimizer_->set_steps(step);
   if (ema_) ema_->set_steps(ema_step);
 }

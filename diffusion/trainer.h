@@ -23,10 +23,18 @@ struct TrainerOptions {
   nn::AdamWOptions adamw = {.weight_decay = 0};
   double max_grad_norm = 1;           // 0: gradients are not clipped
   std::optional<nn::EmaOptions> ema;  // none: no average is kept
+  // bf16: activations, and copies of the weights that the model computes with; weights, gradients,
+  // moments and average stay f32. None: the type of the model's parameters.
+  std::optional<DType> compute = {};
 };
 
 // Whatever else decides how training goes on: names and values, the most telling ones first.
 using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// What Trainer::step() throws when the loss or the gradient's norm is not finite.
+struct NonFinite : Error {
+  using Error::Error;
+};
 
 struct TrainStep {
   double loss, grad_norm, learning_rate;
@@ -37,8 +45,8 @@ class Trainer {
   // Moves the model's parameters into an arena of its own; the model must outlive the trainer.
   Trainer(const nn::Module& model, const TrainerOptions& options);
 
-  // Gradients of the loss, then one update of parameters, moments and average. Throws, and leaves
-  // those three as they were, if the loss or the gradient's norm is not finite.
+  // Gradients of the loss, then one update of parameters, moments and average. Throws NonFinite, and
+  // leaves those three as they were, if the loss or the gradient's norm is not finite.
   TrainStep step(const Variable& loss);
 
   int64_t steps() const { return optimizer_->steps(); }  // updates so far
@@ -46,6 +54,8 @@ class Trainer {
 
   // While the result lives, the model has the weights to draw with: the average if there is one.
   std::unique_ptr<nn::EmaScope> averaged_weights();
+  // The same for saving: f32, whatever the model computes in; the last weights, or the average.
+  std::unique_ptr<nn::EmaScope> stored_weights(bool average);
 
   // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file
   // appears when it is complete.

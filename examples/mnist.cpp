@@ -104,7 +104,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
   sampling.timestep_spacing = diffusion::TimestepSpacing::trailing;
   const auto reverse =
       diffusion::make_scheduler(f.sampler == "ddim" ? "DDIMScheduler" : "DDPMScheduler", sampling);
-  const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
+  nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
+  unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
 
   const auto draw = [&](int64_t count, const diffusion::SampleCallback& look = {}) {
     const auto each_step = [&](const diffusion::SampleProgress& p) {
@@ -151,6 +152,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
 // ---- recipe corrupt -----------------------------------------------------------------------------
 
 int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
+  IMAGO_CHECK(f.training.gradient_checkpointing == "none",
+              "--gradient-checkpointing must be none with --recipe corrupt: its network has no blocks");
   const diffusion::SimpleScheduler scheduler;
   const nn::BasicUNet unet(nn::Init::random(f.training.seed));
   const auto denoise = [&](const Variable& x) { return unet(x, {}); };

@@ -11,15 +11,23 @@ thread_local Training* current = nullptr;
 
 }  // namespace
 
-Training::Training(uint64_t seed, uint32_t step) : seed_(seed), step_(step), before_(current) {
-  current = this;
+Training::Training(uint64_t seed, uint32_t step)
+    : Training(RandomKey{.seed = seed, .stream = kDropoutStream, .step = step}) {}
+Training::Training(const std::optional<RandomKey>& upcoming)
+    : upcoming_(upcoming.value_or(RandomKey{})), before_(current) {
+  current = upcoming ? this : nullptr;
 }
 Training::~Training() { current = before_; }
 
 std::optional<RandomKey> Training::next_mask() {
   if (!current || !grad_enabled()) return std::nullopt;
-  return RandomKey{
-      .seed = current->seed_, .stream = kDropoutStream + current->masks_++, .step = current->step_};
+  const RandomKey key = current->upcoming_;
+  ++current->upcoming_.stream;
+  return key;
+}
+
+std::optional<RandomKey> Training::upcoming_mask() {
+  return current ? std::optional(current->upcoming_) : std::nullopt;
 }
 
 Dropout::Dropout(double p) : p_(p) {

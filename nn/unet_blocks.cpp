@@ -38,6 +38,18 @@ BlockKind block_kind(std::string name, const std::string& direction,
        direction, "sampleBlock2D, got \"", name, '"');
 }
 
+// For the vectors and optionals of layers that a block has.
+template <typename... Layers>
+void set_level(GradientCheckpointing level, Layers&... layers) {
+  const auto set = [&](auto& some) {
+    if constexpr (requires { some.begin(); })
+      for (auto& layer : some) layer.set_gradient_checkpointing(level);
+    else if (some)
+      some->set_gradient_checkpointing(level);
+  };
+  (set(layers), ...);
+}
+
 }  // namespace
 
 BlockKind down_block_kind(const std::string& name, const std::string& resampler_type) {
@@ -58,6 +70,10 @@ DownBlock::DownBlock(const Init& init, int64_t in, int64_t out, bool attention, 
     conv_downsampler_.emplace(init, out, options.downsample_padding);
   if (resampler == Resampler::resnet)
     resnet_downsampler_.emplace(init, out, out, with(options.resnet, Resample::down));
+}
+
+void DownBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_, resnet_downsampler_);
 }
 
 Variable DownBlock::operator()(Variable x, const Variable& embedding,
@@ -92,6 +108,10 @@ UpBlock::UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, 
     resnet_upsampler_.emplace(init, out, out, with(options.resnet, Resample::up));
 }
 
+void UpBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_, resnet_upsampler_);
+}
+
 Variable UpBlock::operator()(Variable x, const Variable& embedding,
                              std::vector<Variable>& skips) const {
   for (size_t j = 0; j < resnets_.size(); ++j) {
@@ -115,6 +135,10 @@ MidBlock::MidBlock(const Init& init, int64_t channels, bool attention,
   resnets_.emplace_back(init, channels, channels, options.resnet);
   if (attention) attentions_.push_back(make_attention(init, channels, options, groups));
   resnets_.emplace_back(init, channels, channels, options.resnet);
+}
+
+void MidBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_);
 }
 
 Variable MidBlock::operator()(const Variable& x, const Variable& embedding) const {

@@ -40,6 +40,7 @@ class DownBlock : public Module {
   DownBlock(const Init& init, int64_t in, int64_t out, bool attention, Resampler resampler,
             const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   // Puts the output of every layer, and of the resampler, on the stack of skip connections.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
 
@@ -60,6 +61,7 @@ class UpBlock : public Module {
   UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention,
           Resampler resampler, const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   // Takes one skip connection from the stack per layer.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
 
@@ -78,6 +80,7 @@ class MidBlock : public Module {
   MidBlock(const Init& init, int64_t channels, bool attention, std::optional<int64_t> groups,
            const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   Variable operator()(const Variable& x, const Variable& embedding) const;
 
   void visit(const ParameterVisitor& visitor) const override;

@@ -274,7 +274,15 @@ TEST_CASE("what steers the training has to be as it was when a run is resumed", 
     run_flags(args, flags);
     CHECK(flags.settings() != plain.settings());
   }
+  CHECK(plain.precision_on(Device::cpu) == "f32");
+  CHECK(plain.precision_on(Device::cuda) == "bf16");
+  CHECK(plain.precision_on(Device::simt) == "f32");
+  plain.precision = "bf16";
+  CHECK(plain.precision_on(Device::simt) == "bf16");
+  CHECK_THROWS_WITH(plain.precision_on(Device::cpu),
+                    "--precision bf16 must be with --device cuda: the CPU's kernels compute in f32");
   const std::vector<std::vector<std::string>> free = {
+      {"--gradient-checkpointing", "blocks"}, {"--detect-anomaly"},
       {"--num-epochs", "7"}, {"--max-train-steps", "9"},     {"--eval-batch-size", "3"},
       {"--threads", "1"},    {"--checkpointing-steps", "5"}, {"--output-dir", "elsewhere"}};
   for (const auto& args : free) {

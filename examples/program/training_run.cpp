@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "autograd/anomaly.h"
 #include "autograd/no_grad.h"
 #include "core/allocator.h"
 #include "core/parallel.h"
@@ -17,6 +18,7 @@
 #include "examples/program/interrupt.h"
 #include "examples/program/progress.h"
 #include "examples/program/run_directory.h"
+#include "kernels/precision.h"
 
 namespace imago::program {
 namespace {
@@ -38,6 +40,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
   };
+  if (flags.precision_on(default_device()) == "bf16") options.compute = DType::bf16;
   if (flags.use_ema)
     options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay,
                                  .inv_gamma = flags.ema_inv_gamma,
@@ -73,6 +76,7 @@ class Run {
         trainer_(*recipe.model, trainer_options(flags, total_)) {
     settings_ = recipe.settings;
     for (const auto& setting : flags.settings()) settings_.push_back(setting);
+    settings_.emplace_back("precision", flags.precision_on(default_device()));
     settings_.emplace_back("data", fingerprint(dataset));
     if (!folder_.resume_from().empty()) resume(folder_.resume_from() / kTrainerFile);
     metrics_.emplace(folder_.path() / "metrics.jsonl", trainer_.steps());
@@ -170,9 +174,23 @@ class Run {
     batches_.seek({.epoch = epoch, .batch = k % steps_per_epoch_});
     const Tensor images = batches_.next().images;
     const diffusion::TrainStep step =
-        trainer_.step(recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)));
+        step_on([&] { return recipe_.loss(images, flags_.seed, static_cast<uint32_t>(k)); });
     metrics_->append({k + 1, epoch + 1, step.loss, step.grad_norm, step.learning_rate});
     progress.step(k + 1, epoch + 1, images.dim(0), step.loss, step.grad_norm, step.learning_rate);
+  }
+
+  // A step that is not finite changes nothing, so the same can be done again to see which operation was the first.
+  diffusion::TrainStep step_on(const std::function<Variable()>& loss) {
+    const auto parameters = [&] { return nn::named_parameters(*recipe_.model); };
+    const std::string where = fmt::format("step {}", trainer_.steps() + 1);
+    std::optional<AnomalyScope> watch;
+    if (flags_.detect_anomaly) watch.emplace(parameters(), where);
+    try {
+      return trainer_.step(loss());
+    } catch (const diffusion::NonFinite& error) {
+      const std::string found = find_anomaly(parameters(), where, loss);
+      fail(error.what(), found.empty() ? "" : "; ", found);
+    }
   }
 
   void after_step(Progress& progress) {
@@ -213,8 +231,8 @@ class Run {
     metrics_->sync();  // a checkpoint never knows more than the metrics beside it
     const fs::path path = folder_.checkpoint_path(trainer_.steps());
     write_directory(path, [&](const fs::path& folder) {
-      recipe_.save_model(folder / "model");
-      draw_with_average([&] { recipe_.save_model(folder / "model_ema"); });
+      save_model(folder / "model", /*average=*/false);
+      save_model(folder / "model_ema", /*average=*/true);
       diffusion::Settings settings = settings_;
       settings.emplace_back(kLength, std::to_string(total_));
       trainer_.save(folder / kTrainerFile, settings);
@@ -222,13 +240,18 @@ class Run {
     rotate_checkpoints(folder_.path(), flags_.checkpoints_total_limit);
   }
 
+  void save_model(const fs::path& folder, bool average) {
+    const auto weights = trainer_.stored_weights(average);
+    recipe_.save_model(folder);
+  }
+
   void finish() {
     const fs::path final_png = folder_.path() / "final.png";
     draw_with_average([&] {
       recipe_.draw_samples(final_png);
       recipe_.draw_final(folder_.path());
-      write_directory(folder_.path() / "model", recipe_.save_model);
     });
+    write_directory(folder_.path() / "model", [&](const fs::path& folder) { save_model(folder, /*average=*/true); });
     draw_loss();
     nlohmann::ordered_json summary = {
         {"steps", trainer_.steps()},
@@ -240,7 +263,8 @@ class Run {
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
     if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
-    fmt::print(stderr, "memory {}\n", megabytes(resident_bytes()));
+    fmt::print(stderr, "memory {}, of tensors at most {}\n", megabytes(resident_bytes()),
+               megabytes(memory_stats(default_device()).peak));
     fmt::print("{}\n", final_png.string());
   }
 
@@ -269,10 +293,22 @@ class Run {
 
 }  // namespace
 
+namespace {
+
+void use_precision(const std::string& precision) {
+  const bool tf32 = precision == "tf32";
+  if (tf32 && default_device() == Device::cpu)
+    fmt::print(stderr, "note: --precision tf32 is for GPUs; the CPU computes in f32 all the same\n");
+  kernels::set_matmul_precision(tf32 ? kernels::MatmulPrecision::tf32 : kernels::MatmulPrecision::f32);
+}
+
+}  // namespace
+
 int train(const Recipe& recipe, const data::ImageDataset& dataset, data::PixelRange range,
           const TrainingFlags& flags) {
   flags.check();
   if (flags.threads > 0) set_thread_count(flags.threads);
+  use_precision(flags.precision_on(default_device()));
   catch_interrupts();
   return Run(recipe, dataset, range, flags)();
 }

@@ -40,6 +40,7 @@ void Sgd::update(int64_t, double lr, const StepOptions& options) {
                 .nesterov = options_.nesterov,
                 .gradient_scale = options.gradient_scale,
                 .clip = clip_of(arena(), options)});
+  arena().refresh_shadow();
   if (options.ema) options.ema->update();
   if (options.zero_gradient) arena().zero_grad();
 }
@@ -75,6 +76,7 @@ void Adam::update(int64_t k, double lr, const StepOptions& options) {
                   .gradient_scale = options.gradient_scale,
                   .ema_decay = options.ema ? options.ema->advance() : 0,
                   .clip = clip_of(arena(), options),
+                  .shadow = arena().shadow(),
                   .zero_gradient = options.zero_gradient});
 }
 
