@@ -66,8 +66,8 @@ void AnomalyScope::look_at_gradient(const Node& node, size_t input, const Tensor
   const auto found = places_.find(&node);
   const std::string name = name_of(node.inputs[input].get()), place = found == places_.end() ? node.op : found->second;
   const int64_t before = non_finite(dy);
-  throw Anomaly(concat(where_, ": ", how_many(bad, gradient), " in the gradient of input ", input, name.empty() ? "" : ", ",
-                       name, ", in the backward pass of ", place,
+  throw Anomaly(concat(where_, ": ", how_many(bad, gradient), " in the gradient of input ", input,
+                       name.empty() ? "" : ", ", name, ", in the backward pass of ", place,
                        before ? concat("; of what came from behind ", how_many(before, dy)) : ""));
 }
 

@@ -47,8 +47,8 @@ GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& 
                            GroupNormKernel kernel = GroupNormKernel::automatic);
 
 // `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined. The activation's input is computed
-// again from x, so only x and the statistics have to be kept. dweight and dbias are f32 where the rest is bf16: they are
-// sums over all pixels, and will be added to others.
+// again from x, so only x and the statistics have to be kept. dweight and dbias are f32 where the rest is bf16: being
+// sums over all pixels, they are to be added to others.
 GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
                                    const Tensor& mean, const Tensor& rstd, Activation activation, std::bitset<32> want,
                                    GroupNormKernel kernel = GroupNormKernel::automatic);

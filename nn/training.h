@@ -15,8 +15,8 @@ namespace imago::nn {
 class Training {
  public:
   Training(uint64_t seed, uint32_t step);
-  // Goes on from what upcoming_mask() said, for a part of the forward pass that is run once more. If that was none, then
-  // as if there were no Training.
+  // Goes on from what upcoming_mask() said, for a part of the forward pass that is run once more. If that was none,
+  // then as if there were no Training.
   explicit Training(const std::optional<RandomKey>& upcoming);
   ~Training();
   Training(const Training&) = delete;

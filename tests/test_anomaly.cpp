@@ -48,13 +48,14 @@ TEST_CASE("a value that was not finite to begin with is named with its parameter
       Variable(parameter).set_value(Tensor::from<float>(values, broken.shape()));
     }
   const std::string sentence = find_anomaly(parameters, "step 3", loss);
+  const std::string name = "mid_block.resnets.0.conv1",
+                    culprit = name + ".weight (8, 3, 3, 8) of which 1 of 576 values are not finite";
   CHECK_THAT(sentence, Catch::Matchers::StartsWith("step 3: ") &&
                            Contains("values are not finite in the result of conv2d, operation ") &&
-                           Contains(": (2, 4, 4, 8) from (2, 4, 4, 8), mid_block.resnets.0.conv1.weight (8, 3, 3, 8) of "
-                                    "which 1 of 576 values are not finite, mid_block.resnets.0.conv1.bias (8)"));
+                           Contains(": (2, 4, 4, 8) from (2, 4, 4, 8), " + culprit + ", " + name + ".bias"));
   // The same inside of what is run twice.
   unet.set_gradient_checkpointing(nn::GradientCheckpointing::blocks);
-  CHECK_THAT(find_anomaly(parameters, "step 3", loss), Contains("mid_block.resnets.0.conv1.weight (8, 3, 3, 8) of which"));
+  CHECK_THAT(find_anomaly(parameters, "step 3", loss), Contains(culprit));
 }
 
 TEST_CASE("a division by zero in the backward pass is named with the operation it belongs to", "[anomaly]") {
@@ -66,7 +67,7 @@ TEST_CASE("a division by zero in the backward pass is named with the operation i
   const auto twice = [&] {
     return sum(checkpoint([](const std::vector<Variable>& in) { return sqrt(in[0]); }, {x}));
   };
-  CHECK_THAT(find_anomaly({{"x", x}}, "step 2", twice), Contains("gradient of input 0, x, in the backward pass of sqrt"));
+  CHECK_THAT(find_anomaly({{"x", x}}, "step 2", twice), Contains("of input 0, x, in the backward pass of sqrt"));
 }
 
 TEST_CASE("what is finite passes, and the watch ends with its scope", "[anomaly]") {

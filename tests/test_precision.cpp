@@ -162,9 +162,11 @@ TEST_CASE("checkpoints and saved models of a bf16 run are f32", "[precision][tra
   if (!has_bf16()) return;
   const auto run = [](nn::UNet2D& unet, int64_t steps, diffusion::Trainer& trainer) {
     const auto scheduler = diffusion::make_scheduler("DDPMScheduler", {});
-    while (trainer.steps() < steps)
-      trainer.step(diffusion::training_loss([&](const Variable& x, const Tensor& t) { return unet(x, t); }, *scheduler,
-                                            images(2, 16), {.seed = 1, .step = static_cast<uint32_t>(trainer.steps())}));
+    const auto model = [&](const Variable& x, const Tensor& t) { return unet(x, t); };
+    while (trainer.steps() < steps) {
+      const auto step = static_cast<uint32_t>(trainer.steps());
+      trainer.step(diffusion::training_loss(model, *scheduler, images(2, 16), {.seed = 1, .step = step}));
+    }
   };
   const diffusion::TrainerOptions options{
       .learning_rate = {.peak = 0.01}, .ema = nn::EmaOptions{.max_decay = 0.9}, .compute = DType::bf16};
