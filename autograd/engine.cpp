@@ -3,6 +3,8 @@
 // node that has a gradient.
 #include <queue>
 
+#include "autograd/anomaly.h"
+#include "autograd/no_grad.h"
 #include "autograd/variable.h"
 #include "core/op_label.h"
 #include "kernels/axpy.h"
@@ -24,9 +26,16 @@ void accumulate(Node& node, const Tensor& g) {
   kernels::axpy(1, g, node.grad);
 }
 
+// Where a value is bf16, its gradient may be f32, as sums are, and the other way round where gradients of a bf16 leaf
+// gather in f32.
+bool fits(DType gradient, const Node& input) {
+  return gradient == input.dtype || (gradient == DType::f32 && input.dtype == DType::bf16) ||
+         (gradient == DType::bf16 && input.dtype == DType::f32 && input.grad_bound);
+}
+
 void check_gradient(const Node& from, size_t i, const Node& input, const Tensor& g) {
   IMAGO_CHECK(g.defined(), from.op, ": backward gave no gradient for input ", i);
-  IMAGO_CHECK(g.shape() == input.shape && g.dtype() == input.dtype, from.op, ": gradient of input ",
+  IMAGO_CHECK(g.shape() == input.shape && fits(g.dtype(), input), from.op, ": gradient of input ",
               i, " must be ", input.shape, " ", input.dtype, ", got ", g.shape(), " ", g.dtype());
 }
 
@@ -39,6 +48,22 @@ struct Younger {
 using Queue =
     std::priority_queue<std::shared_ptr<Node>, std::vector<std::shared_ptr<Node>>, Younger>;
 
+void hand_on(const Tensor& g, const std::shared_ptr<Node>& to, Queue& queue) {
+  const bool leaf = to->inputs.empty();
+  if (!leaf && !to->grad.defined()) queue.push(to);
+  accumulate(*to, to->dtype == DType::bf16 ? g.to(DType::bf16) : g);
+}
+
+// The graph that a part of the forward pass left is grown again, behind the nodes that are there. Its nodes are the
+// youngest now, as they were among those that are left, so the order of all additions is what it would have been.
+void grow(const char* op, const std::function<Variable()>& rerun, const Tensor& dy, Queue& queue) {
+  const History recorded(true);
+  const Variable y = rerun();
+  IMAGO_CHECK(y.shape() == dy.shape() && y.dtype() == dy.dtype(), op, ": the second run must make ", dy.shape(), " ",
+              dy.dtype(), " as the first did, got ", y.shape(), " ", y.dtype());
+  if (y.requires_grad()) hand_on(dy, y.node(), queue);
+}
+
 // Calls the node's closure and hands its gradients on; newly reached nodes join the queue.
 void step(Node& node, bool retain_graph, Queue& queue) {
   const OpLabel label(node.op);
@@ -48,18 +73,17 @@ void step(Node& node, bool retain_graph, Queue& queue) {
               "retain_graph to the first call");
   Needs need;
   for (size_t i = 0; i < node.inputs.size(); ++i) need[i] = node.inputs[i] != nullptr;
-  const Backward backward = retain_graph ? node.backward : std::exchange(node.backward, nullptr);
   node.used = !retain_graph;
+  if (node.rerun) return grow(node.op, retain_graph ? node.rerun : std::exchange(node.rerun, nullptr), dy, queue);
+  const Backward backward = retain_graph ? node.backward : std::exchange(node.backward, nullptr);
   const Grads grads = backward(dy, need);
   IMAGO_CHECK(grads.size() == node.inputs.size(), node.op, ": backward must return ",
               node.inputs.size(), " gradients, got ", grads.size());
   for (size_t i = 0; i < grads.size(); ++i) {
     if (!need[i]) continue;
-    const std::shared_ptr<Node>& input = node.inputs[i];
-    check_gradient(node, i, *input, grads[i]);
-    const bool leaf = input->inputs.empty();
-    if (!leaf && !input->grad.defined()) queue.push(input);
-    accumulate(*input, grads[i]);
+    check_gradient(node, i, *node.inputs[i], grads[i]);
+    if (AnomalyScope* scope = AnomalyScope::current()) scope->look_at_gradient(node, i, dy, grads[i]);
+    hand_on(grads[i], node.inputs[i], queue);
   }
 }
 

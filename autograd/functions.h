@@ -108,6 +108,9 @@ Variable pad(const Variable& x, const Padding& padding);
 
 // ---- arrangement ----
 
+// Another floating-point type; x itself where it has it.
+Variable cast(const Variable& x, DType dtype);
+
 Variable reshape(const Variable& x, const Shape& shape);
 Variable reshape(const Variable& x, std::initializer_list<int64_t> dims);  // one extent may be -1
 // y's axis i is x's axis order[i]; copies.

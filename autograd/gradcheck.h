@@ -5,8 +5,6 @@
 
 namespace imago {
 
-using Function = std::function<Variable(const std::vector<Variable>&)>;
-
 // The largest relative gap, over all inputs, between <dy, J d> by central differences and <J^T dy, d> by backward, for
 // random dy and d: two evaluations per input instead of a Jacobian. Inputs must be f64; integer inputs are closed over
 // by f. A correct f gives about 1e-9. Throws if f is not deterministic.

@@ -15,13 +15,20 @@ namespace imago::data {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char *kPrefix = ".imago-", *kSuffix = ".tmp";
+
 // A name that no other file of this process, or of another one that lives now, has.
 std::string temporary_name(const fs::path& path) {
   static std::atomic<unsigned> count{0};
   // Short: the name of the destination may already be as long as a name can be.
-  const std::string name = concat(".imago-", ::getpid(), "-", count.fetch_add(1), ".tmp");
+  const std::string name = concat(kPrefix, ::getpid(), "-", count.fetch_add(1), kSuffix);
   return (path.parent_path() / name).string();
 }
+
+// Some file systems cannot sync (EINVAL, ENOTSUP); every other failure means that bytes may be missing.
+bool synced(int descriptor) { return ::fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP; }
+
+fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
 }  // namespace
 
@@ -60,21 +67,39 @@ void AtomicFile::write(const void* bytes, size_t count) {
 
 void AtomicFile::commit() {
   IMAGO_CHECK(descriptor_ >= 0, "cannot write ", path_, ": it is already complete");
-  // Some file systems cannot sync (EINVAL, ENOTSUP); every other failure means that bytes may be
-  // missing.
-  const bool synced = ::fsync(descriptor_) == 0 || errno == EINVAL || errno == ENOTSUP;
-  if (!synced || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+  if (!synced(descriptor_) || std::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int reason = errno;
     close_and_remove();
     fail("cannot write ", path_, ": ", std::strerror(reason));
   }
   ::close(std::exchange(descriptor_, -1));
+  sync(folder_of(path_));
 }
 
 void write_file(const fs::path& path, std::string_view bytes) {
   AtomicFile file(path);
   file.write(bytes);
   file.commit();
+}
+
+bool is_temporary_file(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with(kPrefix) && name.ends_with(kSuffix);
+}
+
+void sync(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  IMAGO_CHECK(descriptor >= 0, "cannot write ", path.string(), ": ", std::strerror(errno));
+  const bool good = synced(descriptor);
+  const int reason = errno;
+  ::close(descriptor);
+  IMAGO_CHECK(good, "cannot write ", path.string(), ": ", std::strerror(reason));
+}
+
+void sync_tree(const fs::path& folder) {
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_directory() || entry.is_regular_file()) sync(entry.path());
+  sync(folder);
 }
 
 }  // namespace imago::data

@@ -19,7 +19,7 @@ class AtomicFile {
 
   void write(const void* bytes, size_t count);
   void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
-  // Flushes to the disk and renames.
+  // Flushes to the disk and renames; when it returns, a power cut leaves the new file.
   void commit();
 
  private:
@@ -31,5 +31,14 @@ class AtomicFile {
 
 // The whole file at once.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+
+// Whether `path` has a name that AtomicFile gives to temporary files. One that nobody writes to any more is what a
+// process left that was killed.
+bool is_temporary_file(const std::filesystem::path& path);
+
+// Waits until the bytes of a file, or the names in a folder, are on the disk. Throws "cannot write PATH: reason".
+void sync(const std::filesystem::path& path);
+// The same for a folder and everything in it.
+void sync_tree(const std::filesystem::path& folder);
 
 }  // namespace imago::data

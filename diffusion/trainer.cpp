@@ -27,7 +27,7 @@ int64_t integer(const std::map<std::string, std::string>& metadata, const std::s
 
 Trainer::Trainer(const nn::Module& model, const TrainerOptions& options)
     : options_(options),
-      arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model))),
+      arena_(std::make_unique<nn::ParameterArena>(nn::named_parameters(model), options.compute)),
       optimizer_(std::make_unique<nn::AdamW>(*arena_, options.adamw)) {
   IMAGO_CHECK(options.gradient_accumulation_steps >= 1,
               "Trainer: gradient_accumulation_steps must be at least 1, got ", options.gradient_accumulation_steps);
@@ -125,10 +125,10 @@ void Trainer::give_up(const kernels::StepRecord& record) {
   queue_->known(true);  // the rest of what was given has been left out
   queue_->restart(record.step);
   const std::string step = "step " + std::to_string(record.step + 1);
-  IMAGO_CHECK(std::isfinite(record.loss), "training: the loss of ", step, " is ", record.loss, culprit,
-              "; a lower learning rate may help");
-  fail("training: the gradient's norm at ", step, " is ", std::sqrt(record.squared_norm), culprit,
-              "; a lower learning rate may help");
+  const bool loss = !std::isfinite(record.loss);
+  throw NonFinite(concat("training: the ", loss ? "loss of " : "gradient's norm at ", step, " is ",
+                         loss ? record.loss : std::sqrt(record.squared_norm), culprit,
+                         "; a lower learning rate may help"));
 }
 
 MemoryTrace Trainer::memory_of_step(const Loss& loss) {
@@ -143,6 +143,11 @@ int64_t Trainer::largest_batch(size_t bytes, const std::function<Variable(int64_
 
 std::unique_ptr<nn::EmaScope> Trainer::averaged_weights() {
   return std::make_unique<nn::EmaScope>(*arena_, ema_ ? ema_->values() : arena_->values());
+}
+
+std::unique_ptr<nn::EmaScope> Trainer::stored_weights(bool average) {
+  return std::make_unique<nn::EmaScope>(*arena_, average && ema_ ? ema_->values() : arena_->values(),
+                                        nn::EmaScope::Show::exactly);
 }
 
 std::map<std::string, Tensor> Trainer::flat_state() const {
@@ -192,6 +197,7 @@ void Trainer::load(const std::filesystem::path& path, const Settings& settings) 
   const int64_t step = integer(file.metadata(), "step", path.string());
   const int64_t ema_step = integer(file.metadata(), "ema_step", path.string());
   for (auto& [mine, saved] : copies) mine.copy_from(saved);
+  arena_->refresh_shadow();
   queue_->restart(step);
   ema_lead_ = ema_step - step;
 }

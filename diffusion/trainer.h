@@ -31,10 +31,18 @@ struct TrainerOptions {
   // gradients: memory for a part is enough.
   int64_t gradient_accumulation_steps = 1;
   bool graph = false;                 // steps are captured once, and launched as a whole from then on
+  // bf16: activations, and copies of the weights that the model computes with; weights, gradients,
+  // moments and average stay f32. None: the type of the model's parameters.
+  std::optional<DType> compute = {};
 };
 
 // Whatever else decides how training goes on: names and values, the most telling ones first.
 using Settings = std::vector<std::pair<std::string, std::string>>;
+
+// What Trainer::step() throws when the loss or the gradient's norm is not finite.
+struct NonFinite : Error {
+  using Error::Error;
+};
 
 struct TrainStep {
   int64_t step;  // its number, from 1
@@ -66,7 +74,7 @@ class Trainer {
 
   // One update of parameters, moments and average by the gradients of loss(), given to the device and not waited for.
   // If the loss or the gradient's norm is not finite, the device leaves those three as they were, in this step and in
-  // those that were given after it; as soon as that is known, queue() or settle() throws, names the step, and forgets
+  // those that were given after it; as soon as that is known, queue() or settle() throws NonFinite, names the step, and forgets
   // these steps. With a graph, loss() is called in the first two steps of each batch size, and not again.
   void queue(const Loss& loss, int64_t batch_size = 0);
   // Called for each step once it is known how it went, in their order, from within queue() or settle(): on the CPU in
@@ -89,6 +97,8 @@ class Trainer {
 
   // While the result lives, the model has the weights to draw with: the average if there is one.
   std::unique_ptr<nn::EmaScope> averaged_weights();
+  // The same for saving: f32, whatever the model computes in; the last weights, or the average.
+  std::unique_ptr<nn::EmaScope> stored_weights(bool average);
 
   // Weights, moments, average and counters, as safetensors; `settings` are kept with them. The file
   // appears when it is complete. Throws where steps are under way: settle() first.

@@ -81,7 +81,8 @@ nn::UNet2DConfig unet_config(const Flags& f) {
 }
 
 int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
-  const nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
+  nn::UNet2D unet(unet_config(f), nn::Init::random(f.training.seed));
+  unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
   return program::train_ddpm("mnist-ddpm", unet, digits, f.ddpm, f.training,
                              {{"recipe", "ddpm"},
                               {"block_out_channels", fmt::format("{}", fmt::join(f.block_out_channels, " "))},
@@ -92,6 +93,8 @@ int train_ddpm(const Flags& f, const data::ImageDataset& digits) {
 // ---- recipe corrupt -----------------------------------------------------------------------------
 
 int train_corrupt(const Flags& f, const data::ImageDataset& digits) {
+  IMAGO_CHECK(f.training.gradient_checkpointing == "none",
+              "--gradient-checkpointing must be none with --recipe corrupt: its network has no blocks");
   const diffusion::SimpleScheduler scheduler;
   const nn::BasicUNet unet(nn::Init::random(f.training.seed));
   const auto denoise = [&](const Variable& x) { return unet(x, {}); };

@@ -76,8 +76,8 @@ Tensor conv2d_backward_weight(const Tensor& dy, const Tensor& x, const Shape& we
   const Conv2dShape s = shape_of("conv2d_backward_weight", x.shape(), weight, options);
   check_output_gradient("conv2d_backward_weight", dy, s);
   check_same_device("conv2d_backward_weight", dy, {{"x", x}});
-  if (!dy.numel() || !x.numel()) return Tensor::zeros(weight, dy.dtype(), dy.device());
-  const Tensor dweight(weight, dy.dtype(), dy.device());
+  if (!dy.numel() || !x.numel()) return Tensor::zeros(weight, accumulator(dy.dtype()), dy.device());
+  const Tensor dweight(weight, accumulator(dy.dtype()), dy.device());
   const Conv2dBackwardWeight p{.dy = dy.raw(), .x = x.raw(), .dweight = dweight.raw(), .shape = s, .dtype = dy.dtype()};
   backend_for(dy.device()).conv2d_backward_weight(p, current_stream(dy.device()));
   return dweight;
@@ -87,7 +87,7 @@ Conv2dBiasGrads conv2d_backward_bias(const Tensor& dy, std::bitset<32> want) {
   IMAGO_CHECK(dy.rank() == 4, "conv2d_backward_bias: dy must be (N, HO, WO, O), got ", dy.shape());
   const int64_t N = dy.dim(0), O = dy.dim(3);
   Conv2dBiasGrads g;
-  if (want[0]) g.dbias = Tensor::zeros({O}, dy.dtype(), dy.device());
+  if (want[0]) g.dbias = Tensor::zeros({O}, accumulator(dy.dtype()), dy.device());
   if (want[1]) g.dchannel_bias = Tensor::zeros({N, O}, dy.dtype(), dy.device());
   const Conv2dBackwardBias p{
       .dy = dy.raw(), .dbias = g.dbias.raw(), .dchannel_bias = g.dchannel_bias.raw(),

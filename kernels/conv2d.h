@@ -33,7 +33,7 @@ struct Conv2dBackwardInput {
 
 struct Conv2dBackwardWeight {
   const void *dy, *x;  // (N, HO, WO, O)  (N, H, W, C)
-  void* dweight;       // (O, KH, KW, C/groups)
+  void* dweight;       // (O, KH, KW, C/groups), of the accumulator's type
   Conv2dShape shape;
   DType dtype;
 };
@@ -41,7 +41,7 @@ struct Conv2dBackwardWeight {
 // S is the number of output positions.
 struct Conv2dBackwardBias {
   const void* dy;                // (N, S, O)
-  void *dbias, *dchannel_bias;   // (O)  (N, O); null where not wanted
+  void *dbias, *dchannel_bias;   // (O), of the accumulator's type  (N, O); null where not wanted
   int64_t N, S, O;
   DType dtype;
 };
@@ -59,7 +59,8 @@ struct Conv2dAddends {
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Conv2dOptions& options = {},
               const Conv2dAddends& addends = {});
 
-// Gradients of sum(dy * conv2d(x, weight, options)); of the other operand only the shape matters.
+// Gradients of sum(dy * conv2d(x, weight, options)); of the other operand only the shape matters. Those of weight and
+// bias, here and below, are f32 where dy is bf16: they are sums over all pixels, and will be added to others.
 Tensor conv2d_backward_input(const Tensor& dy, const Tensor& weight, const Shape& x, const Conv2dOptions& options);
 Tensor conv2d_backward_weight(const Tensor& dy, const Tensor& x, const Shape& weight, const Conv2dOptions& options);
 

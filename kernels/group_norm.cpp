@@ -58,8 +58,9 @@ GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tens
               dy.shape());
   GroupNormGrads g;
   if (want[0]) g.dx = Tensor::empty_like(x);
-  if (want[1]) g.dweight = Tensor::zeros_like(weight);
-  if (want[2]) g.dbias = Tensor::zeros_like(weight);
+  const auto sums = [&] { return Tensor::zeros(weight.shape(), accumulator(x.dtype()), x.device()); };
+  if (want[1]) g.dweight = sums();
+  if (want[2]) g.dbias = sums();
   const GroupNormBackward p{
       .dy = dy.raw(),
       .x = x.raw(),

@@ -25,7 +25,8 @@ struct GroupNormForward {
 
 struct GroupNormBackward {
   const void *dy, *x, *weight, *bias, *mean, *rstd;  // (N, S, C)  (N, S, C)  (C)  (C)  (N, G)  (N, G)
-  void *dx, *dweight, *dbias;                        // (N, S, C)  (C)  (C); null where not wanted
+  // (N, S, C)  (C)  (C), the last two of the accumulator's type; null where not wanted
+  void *dx, *dweight, *dbias;
   int64_t N, S, C, G;
   Activation activation;
   GroupNormKernel kernel;
@@ -46,7 +47,8 @@ GroupNormResult group_norm(const Tensor& x, const Tensor& weight, const Tensor& 
                            GroupNormKernel kernel = GroupNormKernel::automatic);
 
 // `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined. The activation's input is computed
-// again from x, so only x and the statistics have to be kept.
+// again from x, so only x and the statistics have to be kept. dweight and dbias are f32 where the rest is bf16: being
+// sums over all pixels, they are to be added to others.
 GroupNormGrads group_norm_backward(const Tensor& dy, const Tensor& x, const Tensor& weight, const Tensor& bias,
                                    const Tensor& mean, const Tensor& rstd, Activation activation, std::bitset<32> want,
                                    GroupNormKernel kernel = GroupNormKernel::automatic);

@@ -32,7 +32,7 @@ LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& wei
   IMAGO_CHECK(dy.shape() == y_shape, "linear_backward: dy must be ", y_shape, ", got ", dy.shape());
   LinearGrads g;
   if (want[0]) g.dx = matmul(rows_of(dy), weight).reshape(x.shape());
-  if (want[1]) g.dweight = matmul(rows_of(dy), rows_of(x), {.transpose_a = true});
+  if (want[1]) g.dweight = matmul(rows_of(dy), rows_of(x), {.transpose_a = true}, {}, /*wide=*/true);
   if (want[2]) g.dbias = sum_rows(dy);
   return g;
 }

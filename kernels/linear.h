@@ -15,7 +15,8 @@ struct LinearGrads {
 // shapes.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-// `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined.
+// `want` bit 0, 1, 2: dx, dweight, dbias. Gradients not wanted come back undefined. dweight and dbias are f32 where the
+// rest is bf16: they are sums over all rows, and will be added to others.
 LinearGrads linear_backward(const Tensor& dy, const Tensor& x, const Tensor& weight,
                             std::bitset<32> want);
 

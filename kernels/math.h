@@ -89,4 +89,10 @@ IMAGO_HOST_DEVICE inline T normal_density(T x) {
   return T(0.39894228040143267794) * exp_of(T(-0.5) * (x * x));
 }
 
+// 1 for an infinity and for NaN, 0 for any other number: what is left of x - x is 0 or NaN.
+template <typename T>
+IMAGO_HOST_DEVICE inline double non_finite(T x) {
+  return x - x == T(0) ? 0.0 : 1.0;
+}
+
 }  // namespace imago::kernels::IMAGO_BACKEND

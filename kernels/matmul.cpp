@@ -38,7 +38,7 @@ Extents folded(Extents e, const Tensor& b, const MatmulOptions& options) {
 int64_t step(const Tensor& t, int64_t size) { return t.numel() == size ? 0 : size; }
 
 void launch(Extents e, const Tensor& a, bool transpose_a, const Tensor& b, bool transpose_b,
-            const Tensor& bias, Tensor& c) {
+            const Tensor& bias, Tensor& c, bool wide = false) {
   const Matmul p{
       .a = a.raw(),
       .b = b.raw(),
@@ -53,6 +53,7 @@ void launch(Extents e, const Tensor& a, bool transpose_a, const Tensor& b, bool 
       .c_step = step(c, e.M * e.N),
       .transpose_a = transpose_a,
       .transpose_b = transpose_b,
+      .wide = wide,
       .dtype = a.dtype(),
   };
   if (c.numel()) backend_for(a.device()).matmul(p, current_stream(a.device()));
@@ -60,14 +61,14 @@ void launch(Extents e, const Tensor& a, bool transpose_a, const Tensor& b, bool 
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options, const Tensor& bias) {
+Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options, const Tensor& bias, bool wide) {
   const Extents e = check(a, b, options);
   IMAGO_CHECK(!bias.defined() || (bias.shape() == Shape{e.N} && bias.dtype() == a.dtype()),
               "matmul: bias must be (", e.N, ") ", a.dtype(), ", got ", bias.shape(), " ",
               bias.dtype());
   check_same_device("matmul", a, {{"b", b}, {"bias", bias}});
-  Tensor y(a.shape().with(-2, e.M).with(-1, e.N), a.dtype(), a.device());
-  launch(folded(e, b, options), a, options.transpose_a, b, options.transpose_b, bias, y);
+  Tensor y(a.shape().with(-2, e.M).with(-1, e.N), wide ? accumulator(a.dtype()) : a.dtype(), a.device());
+  launch(folded(e, b, options), a, options.transpose_a, b, options.transpose_b, bias, y, wide);
   return y;
 }
 

@@ -18,6 +18,7 @@ struct Matmul {
   int64_t batch, M, N, K;
   int64_t a_step, b_step, c_step;
   bool transpose_a, transpose_b;
+  bool wide;  // c is of the accumulator's type
   DType dtype;
 };
 
@@ -27,9 +28,9 @@ struct MatmulGrads {
 
 // (..., M, N) = op(a) (..., M, K) op(b) (..., K, N) + bias (N), where op transposes the last two
 // axes if the options say so. The leading axes of b must be a's, or absent; bias may be undefined.
-// Throws on other shapes.
+// Throws on other shapes. If `wide` the result is f32 where a and b are bf16.
 Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {},
-              const Tensor& bias = {});
+              const Tensor& bias = {}, bool wide = false);
 
 // `want` bit 0, 1: da, db. Gradients not wanted come back undefined.
 MatmulGrads matmul_backward(const Tensor& dy, const Tensor& a, const Tensor& b,

@@ -6,7 +6,8 @@
 
 namespace imago::nn {
 
-ParameterArena::ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters) {
+ParameterArena::ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters,
+                               std::optional<DType> compute) {
   std::set<std::string> names;
   std::set<const Node*> nodes;
   int64_t size = 0;
@@ -39,7 +40,12 @@ ParameterArena::ParameterArena(const std::vector<std::pair<std::string, Variable
     part(values_, entries_[i]).copy_from(variables_[i].value());
     variables_[i].bind_grad(part(gradients_, entries_[i]));
   }
-  show(values_);
+  if (compute.value_or(dtype) != dtype) {
+    IMAGO_CHECK(dtype == DType::f32 && compute == DType::bf16,
+                "ParameterArena: parameters of ", dtype, " cannot be computed with in ", *compute);
+    shadow_ = values_.to(DType::bf16);
+  }
+  show(shadow_.defined() ? shadow_ : values_);
 }
 
 Tensor ParameterArena::zeros() const {
@@ -51,17 +57,18 @@ void ParameterArena::show(const Tensor& flat) {
   for (size_t i = 0; i < entries_.size(); ++i) variables_[i].set_value(part(flat, entries_[i]));
 }
 
-EmaScope::EmaScope(ParameterArena& arena, const Tensor& flat) : arena_(arena) {
+EmaScope::EmaScope(ParameterArena& arena, const Tensor& flat, Show show) : arena_(arena) {
   IMAGO_CHECK(flat.shape() == arena.values_.shape() && flat.dtype() == arena.values_.dtype(),
               "EmaScope: flat must be ", arena.values_.shape(), " ", arena.values_.dtype(),
               ", got ", flat.shape(), " ", flat.dtype());
   IMAGO_CHECK(!arena.swapped_, "EmaScope: another one is open already");
-  arena.show(flat);
+  const bool rounded = show == Show::rounded && arena.shadow_.defined();
+  arena.show(rounded ? flat.to(arena.shadow_.dtype()) : flat);
   arena.swapped_ = true;
 }
 
 EmaScope::~EmaScope() {
-  arena_.show(arena_.values_);
+  arena_.show(arena_.shadow_.defined() ? arena_.shadow_ : arena_.values_);
   arena_.swapped_ = false;
 }
 

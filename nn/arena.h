@@ -2,6 +2,7 @@
 // clipping, an optimiser's update and the moving average are one pass over one array each.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,8 +23,10 @@ class ParameterArena {
   // Takes over those that require a gradient: each value moves into the flat buffer and becomes a
   // view of it, each gradient starts at zero and gathers in the other. The rest (stored, but not
   // trained) are left alone. Throws unless the trained ones are all f32 or all f64, each there
-  // once.
-  explicit ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters);
+  // once. With `compute` bf16 the model does not see values(), which are f32, but shadow(): the same
+  // rounded to bf16. Its gradients still gather in f32.
+  explicit ParameterArena(const std::vector<std::pair<std::string, Variable>>& parameters,
+                          std::optional<DType> compute = std::nullopt);
   ParameterArena(const ParameterArena&) = delete;
   ParameterArena& operator=(const ParameterArena&) = delete;
 
@@ -34,6 +37,11 @@ class ParameterArena {
   Tensor& gradients() { return gradients_; }
   const Tensor& gradients() const { return gradients_; }
   void zero_grad() { gradients_.fill(0); }
+
+  // The bf16 copy of values() that the model computes with; undefined where it computes with values().
+  Tensor& shadow() { return shadow_; }
+  // Whoever changes values() without changing shadow() too has to call this.
+  void refresh_shadow() { if (shadow_.defined()) shadow_.copy_from(values_); }
 
   // How many numbers are trained; values() has this many and the padding.
   int64_t numel() const { return numel_; }
@@ -56,17 +64,21 @@ class ParameterArena {
   static constexpr int64_t kAlignment = 16;
   std::vector<Entry> entries_;
   std::vector<Variable> variables_;  // as the entries
-  Tensor values_, gradients_;
+  Tensor values_, gradients_, shadow_;
   int64_t numel_ = 0;
   bool swapped_ = false;
 };
 
 // While it lives, the model's parameters are those of another flat buffer, an average of the
-// weights say: for sampling during training. Nothing is copied; the parameters look elsewhere and
-// back. Graphs recorded before stay valid.
+// weights say: for sampling during training. Nothing is copied, unless the model computes in bf16;
+// the parameters look elsewhere and back. Graphs recorded before stay valid.
 class EmaScope {
  public:
-  EmaScope(ParameterArena& arena, const Tensor& flat);
+  enum class Show : uint8_t {
+    rounded,  // to what the model computes in
+    exactly,  // as they are, f32: for files
+  };
+  EmaScope(ParameterArena& arena, const Tensor& flat, Show show = Show::rounded);
   ~EmaScope();
   EmaScope(const EmaScope&) = delete;
   EmaScope& operator=(const EmaScope&) = delete;

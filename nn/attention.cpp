@@ -26,8 +26,16 @@ Attention::Attention(const Init& init, int64_t channels, const AttentionOptions&
       to_out_(init, heads_ * options.head_dim, channels) {}
 
 Variable Attention::operator()(const Variable& x) const {
+  if (checkpointing_ != GradientCheckpointing::blocks) return compute(x);
+  return checkpointed([this](const std::vector<Variable>& in) { return compute(in[0]); }, {x});
+}
+
+Variable Attention::compute(const Variable& x) const {
   const int64_t N = x.dim(0), T = x.dim(1) * x.dim(2), C = x.dim(3);
-  const Variable h = reshape(group_norm_ ? (*group_norm_)(x) : x, {N, T, C});
+  const auto rows = [this, N, T, C](const std::vector<Variable>& in) {
+    return reshape(group_norm_ ? (*group_norm_)(in[0]) : in[0], {N, T, C});
+  };
+  const Variable h = recomputed_if(checkpointing_ == GradientCheckpointing::norms && group_norm_, rows, {x});
   const Variable mixed = attention(to_q_(h), to_k_(h), to_v_(h), heads_);
   const Variable y = x + reshape(to_out_(mixed), x.shape());
   return output_scale_factor_ == 1 ? y : y * (1 / output_scale_factor_);

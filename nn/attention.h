@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "nn/checkpoint.h"
 #include "nn/group_norm.h"
 #include "nn/linear.h"
 
@@ -24,9 +25,14 @@ class Attention : public Module {
 
   Variable operator()(const Variable& x) const;  // (N, H, W, C)
 
+  void set_gradient_checkpointing(GradientCheckpointing level) { checkpointing_ = level; }
+
   void visit(const ParameterVisitor& visitor) const override;
 
  private:
+  Variable compute(const Variable& x) const;
+
+  GradientCheckpointing checkpointing_ = GradientCheckpointing::none;
   int64_t heads_;
   double output_scale_factor_;
   std::optional<GroupNorm> group_norm_;

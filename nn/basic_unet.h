@@ -15,6 +15,7 @@ class BasicUNet : public Denoiser {
  public:
   explicit BasicUNet(const Init& init, int64_t in_channels = 1, int64_t out_channels = 1);
 
+  DType dtype() const override { return down_layers_[0].dtype(); }
   void visit(const ParameterVisitor& visitor) const override;
 
  private:

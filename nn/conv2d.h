@@ -26,6 +26,8 @@ class Conv2d : public Module {
                   {.bias = bias_, .channel_bias = per_channel, .residual = residual});
   }
 
+  DType dtype() const { return weight_.dtype(); }
+
   void visit(const ParameterVisitor& visitor) const override {
     visitor("weight", weight_);
     visitor("bias", bias_);

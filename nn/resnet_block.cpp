@@ -16,8 +16,16 @@ ResnetBlock2D::ResnetBlock2D(const Init& init, int64_t in, int64_t out,
 }
 
 Variable ResnetBlock2D::operator()(const Variable& x, const Variable& embedding) const {
+  if (checkpointing_ != GradientCheckpointing::blocks) return compute(x, embedding);
+  return checkpointed([this](const std::vector<Variable>& in) { return compute(in[0], in[1]); }, {x, embedding});
+}
+
+Variable ResnetBlock2D::compute(const Variable& x, const Variable& embedding) const {
+  using Inputs = std::vector<Variable>;
+  const bool again = checkpointing_ == GradientCheckpointing::norms;  // what convolutions see, in backward
   const Variable input = resample(x, options_.resample);
-  const Variable h1 = resample(norm1_(x, options_.activation), options_.resample);
+  const Variable h1 = recomputed_if(
+      again, [this](const Inputs& in) { return resample(norm1_(in[0], options_.activation), options_.resample); }, {x});
   const Variable e = time_emb_proj_(embedding);  // (N, O), or (N, 2 O): scale, then shift
 
   Variable h2;
@@ -25,13 +33,17 @@ Variable ResnetBlock2D::operator()(const Variable& x, const Variable& embedding)
     const int64_t N = x.dim(0), C = channels_;
     const Variable scale = reshape(slice_channels(e, 0, C), {N, 1, 1, C});
     const Variable shift = reshape(slice_channels(e, C, 2 * C), {N, 1, 1, C});
-    h2 = unary(options_.activation, norm2_(conv1_(h1)) * (scale + 1) + shift);
+    const auto modulated = [this](const Inputs& in) {
+      return dropout_(unary(options_.activation, norm2_(in[0]) * (in[1] + 1) + in[2]));
+    };
+    h2 = recomputed_if(again, modulated, {conv1_(h1), scale, shift});
   } else {
-    h2 = norm2_(conv1_(h1, /*per_channel=*/e), options_.activation);
+    const auto normalised = [this](const Inputs& in) { return dropout_(norm2_(in[0], options_.activation)); };
+    h2 = recomputed_if(again, normalised, {conv1_(h1, /*per_channel=*/e)});
   }
 
   const Variable shortcut = conv_shortcut_ ? (*conv_shortcut_)(input) : input;
-  const Variable y = conv2_(dropout_(h2), /*per_channel=*/{}, /*residual=*/shortcut);
+  const Variable y = conv2_(h2, /*per_channel=*/{}, /*residual=*/shortcut);
   return options_.output_scale_factor == 1 ? y : y * (1 / options_.output_scale_factor);
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "nn/checkpoint.h"
 #include "nn/conv2d.h"
 #include "nn/group_norm.h"
 #include "nn/linear.h"
@@ -33,9 +34,14 @@ class ResnetBlock2D : public Module {
   // the same in every block.
   Variable operator()(const Variable& x, const Variable& embedding) const;
 
+  void set_gradient_checkpointing(GradientCheckpointing level) { checkpointing_ = level; }
+
   void visit(const ParameterVisitor& visitor) const override;
 
  private:
+  Variable compute(const Variable& x, const Variable& embedding) const;
+
+  GradientCheckpointing checkpointing_ = GradientCheckpointing::none;
   ResnetOptions options_;
   int64_t channels_;
   GroupNorm norm1_;

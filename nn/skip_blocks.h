@@ -26,6 +26,7 @@ class SkipDownBlock : public Module {
   SkipDownBlock(const Init& init, int64_t in, int64_t out, bool attention, bool down,
                 const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level) { set_level(level, attentions_, resnets_, resnet_down_); }
   // Like a DownBlock. `image` (N, H, W, 3) is halved with the resolution.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips,
                       Variable& image) const;
@@ -45,6 +46,7 @@ class SkipUpBlock : public Module {
   SkipUpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention,
               bool up, const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level) { set_level(level, attentions_, resnets_, resnet_up_); }
   // Like an UpBlock. `image` (N, H/2, W/2, 3), undefined before the first of these blocks, becomes
   // (N, H, W, 3).
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips,

@@ -12,17 +12,22 @@ thread_local Training* current = nullptr;
 }  // namespace
 
 Training::Training(uint64_t seed, uint32_t step, const uint32_t* step_at)
-    : seed_(seed), step_(step), step_at_(step_at), before_(current) {
-  current = this;
+    : Training(RandomKey{.seed = seed, .stream = kDropoutStream, .step = step, .step_at = step_at}) {}
+Training::Training(const std::optional<RandomKey>& upcoming)
+    : upcoming_(upcoming.value_or(RandomKey{})), before_(current) {
+  current = upcoming ? this : nullptr;
 }
 Training::~Training() { current = before_; }
 
 std::optional<RandomKey> Training::next_mask() {
   if (!current || !grad_enabled()) return std::nullopt;
-  return RandomKey{.seed = current->seed_,
-                   .stream = kDropoutStream + current->masks_++,
-                   .step = current->step_,
-                   .step_at = current->step_at_};
+  const RandomKey key = current->upcoming_;
+  ++current->upcoming_.stream;
+  return key;
+}
+
+std::optional<RandomKey> Training::upcoming_mask() {
+  return current ? std::optional(current->upcoming_) : std::nullopt;
 }
 
 Dropout::Dropout(double p) : p_(p) {

@@ -16,17 +16,20 @@ class Training {
  public:
   // step_at as in RandomKey: a counter on the device, which is added to step.
   Training(uint64_t seed, uint32_t step, const uint32_t* step_at = nullptr);
+  // Goes on from what upcoming_mask() said, for a part of the forward pass that is run once more. If that was none,
+  // then as if there were no Training.
+  explicit Training(const std::optional<RandomKey>& upcoming);
   ~Training();
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
 
   // The key of the next mask; none outside of training or under NoGrad.
   static std::optional<RandomKey> next_mask();
+  // The same, but the next call of either gets it again; under NoGrad too.
+  static std::optional<RandomKey> upcoming_mask();
 
  private:
-  uint64_t seed_;
-  uint32_t step_, masks_ = 0;
-  const uint32_t* step_at_;
+  RandomKey upcoming_;
   Training* before_;
 };
 

@@ -127,14 +127,22 @@ UNet2D::UNet2D(const UNet2DConfig& config, const Init& init)
                      config.block_out_channels[0], config.norm_eps),
       conv_out_(init, config.block_out_channels[0], config.out_channels, 3, {.padding = 1}) {}
 
+void UNet2D::set_gradient_checkpointing(GradientCheckpointing level) {
+  checkpointing_ = level;
+  const auto set = [level](auto& block) { block.set_gradient_checkpointing(level); };
+  for (Down& block : down_blocks_) std::visit(set, block);
+  if (mid_block_) set(*mid_block_);
+  for (Up& block : up_blocks_) std::visit(set, block);
+}
+
 Variable UNet2D::embed(const Tensor& t, const Tensor& class_labels) const {
-  Variable embedding = time_embedding_(time_proj_(t));
+  Variable embedding = time_embedding_(cast(time_proj_(t), dtype()));
   if (class_table_)
     embedding = embedding + (*class_table_)(class_labels);
   else if (class_mlp_)
-    embedding = embedding + (*class_mlp_)(time_proj_(class_labels));
+    embedding = embedding + (*class_mlp_)(cast(time_proj_(class_labels), dtype()));
   else if (config_.has_classes())
-    embedding = embedding + Variable(class_labels);
+    embedding = embedding + cast(Variable(class_labels), dtype());
   return unary(activation_named(config_.act_fn), embedding);
 }
 
@@ -159,8 +167,11 @@ Variable UNet2D::forward(const Variable& x, const Tensor& t, const Tensor& class
   if (mid_block_) h = (*mid_block_)(h, embedding);
   image = {};  // the way up draws one of its own
   for (const Up& block : up_blocks_) h = run(block, h, embedding, skips, image);
-  h = conv_out_(conv_norm_out_(h, UnaryOp::silu), /*per_channel=*/{}, /*residual=*/image);
+  const auto normalised = [this](const std::vector<Variable>& in) { return conv_norm_out_(in[0], UnaryOp::silu); };
+  h = recomputed_if(checkpointing_ != GradientCheckpointing::none, normalised, {h});
+  h = conv_out_(h, /*per_channel=*/{}, /*residual=*/image);
   if (config_.time_embedding_type != "fourier") return h;
+  h = cast(h, accumulator(h.dtype()));  // bf16 has no room for a time step's digits
   return h / Variable(steps.to(h.dtype()).reshape({x.dim(0), 1, 1, 1}));
 }
 

@@ -20,6 +20,10 @@ class UNet2D : public Denoiser {
   UNet2D(const UNet2DConfig& config, const Init& init);
 
   const UNet2DConfig& config() const { return config_; }
+  DType dtype() const override { return conv_in_.dtype(); }
+
+  // What training computes again instead of keeping it. Changes no result, and is not part of the configuration.
+  void set_gradient_checkpointing(GradientCheckpointing level);
 
   void visit(const ParameterVisitor& visitor) const override;
 
@@ -42,6 +46,7 @@ class UNet2D : public Denoiser {
   std::vector<std::variant<UpBlock, SkipUpBlock>> up_blocks_;
   GroupNorm conv_norm_out_;
   Conv2d conv_out_;
+  GradientCheckpointing checkpointing_ = GradientCheckpointing::none;
 };
 
 }  // namespace imago::nn

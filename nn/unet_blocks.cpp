@@ -60,6 +60,10 @@ DownBlock::DownBlock(const Init& init, int64_t in, int64_t out, bool attention, 
     resnet_downsampler_.emplace(init, out, out, with(options.resnet, Resample::down));
 }
 
+void DownBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_, resnet_downsampler_);
+}
+
 Variable DownBlock::operator()(Variable x, const Variable& embedding,
                                std::vector<Variable>& skips) const {
   for (size_t j = 0; j < resnets_.size(); ++j) {
@@ -92,6 +96,10 @@ UpBlock::UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, 
     resnet_upsampler_.emplace(init, out, out, with(options.resnet, Resample::up));
 }
 
+void UpBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_, resnet_upsampler_);
+}
+
 Variable UpBlock::operator()(Variable x, const Variable& embedding,
                              std::vector<Variable>& skips) const {
   for (size_t j = 0; j < resnets_.size(); ++j) {
@@ -115,6 +123,10 @@ MidBlock::MidBlock(const Init& init, int64_t channels, bool attention,
   resnets_.emplace_back(init, channels, channels, options.resnet);
   if (attention) attentions_.push_back(make_attention(init, channels, options, groups));
   resnets_.emplace_back(init, channels, channels, options.resnet);
+}
+
+void MidBlock::set_gradient_checkpointing(GradientCheckpointing level) {
+  set_level(level, attentions_, resnets_);
 }
 
 Variable MidBlock::operator()(const Variable& x, const Variable& embedding) const {

@@ -35,12 +35,25 @@ struct BlockOptions {
   int64_t downsample_padding = 1;
 };
 
+// For the vectors and optionals of layers that a block has.
+template <typename... Layers>
+void set_level(GradientCheckpointing level, Layers&... layers) {
+  const auto set = [&](auto& some) {
+    if constexpr (requires { some.begin(); })
+      for (auto& layer : some) layer.set_gradient_checkpointing(level);
+    else if (some)
+      some->set_gradient_checkpointing(level);
+  };
+  (set(layers), ...);
+}
+
 // DownBlock2D, AttnDownBlock2D and ResnetDownsampleBlock2D.
 class DownBlock : public Module {
  public:
   DownBlock(const Init& init, int64_t in, int64_t out, bool attention, Resampler resampler,
             const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   // Puts the output of every layer, and of the resampler, on the stack of skip connections.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
 
@@ -61,6 +74,7 @@ class UpBlock : public Module {
   UpBlock(const Init& init, int64_t previous, int64_t skip, int64_t out, bool attention,
           Resampler resampler, const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   // Takes one skip connection from the stack per layer.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips) const;
 
@@ -79,6 +93,7 @@ class MidBlock : public Module {
   MidBlock(const Init& init, int64_t channels, bool attention, std::optional<int64_t> groups,
            const BlockOptions& options);
 
+  void set_gradient_checkpointing(GradientCheckpointing level);
   Variable operator()(const Variable& x, const Variable& embedding) const;
 
   void visit(const ParameterVisitor& visitor) const override;

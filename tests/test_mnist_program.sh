@@ -11,6 +11,8 @@ expect 2 "--recipe" --recipe magic
 expect 1 "no-such-folder" --data no-such-folder
 expect 1 "--ddpm-num-inference-steps must be at most" --data synthetic --ddpm-num-steps 20 --output-dir never
 expect 1 "no checkpoint to resume from" --data synthetic --output-dir empty --resume-from-checkpoint latest
+expect 1 "--precision bf16 must be with --device cuda" --data synthetic --precision bf16
+expect 1 "--gradient-checkpointing must be none" --recipe corrupt --data synthetic --gradient-checkpointing blocks
 mkdir damaged
 printf '\x00\x00\x08\x03\xff\xff\xff\xff\x00\x00\x00\x1c\x00\x00\x00\x1c' >damaged/train-images-idx3-ubyte
 printf '\x00\x00\x08\x01\x00\x00\x00\x02\x05\x06' >damaged/train-labels-idx1-ubyte
@@ -99,6 +101,25 @@ for from in 2 3; do
   epochs --output-dir "from$from" --resume-from-checkpoint "epochs/checkpoint-00000$from"
   check "from step $from into the second epoch (exit code $?)" test -s "from$from/final.png"
   same epochs/checkpoint-000006/trainer.safetensors "from$from/checkpoint-000006/trainer.safetensors"
+done
+
+# ---- what is computed again in backward, what is watched, and tf32 change nothing on the CPU ----
+for level in norms blocks; do
+  ddpm --output-dir $level --gradient-checkpointing $level --checkpointing-steps 3 --save-images-steps 2 --detect-anomaly \
+    >/dev/null 2>&1 </dev/null
+  same a/checkpoint-000006/trainer.safetensors $level/checkpoint-000006/trainer.safetensors
+done
+ddpm --output-dir tf32 --precision tf32 >/dev/null 2>tf32.log </dev/null
+check "tf32 on the CPU is said to be without effect" grep -q "the CPU computes in f32 all the same" tf32.log
+same a/model/unet/diffusion_pytorch_model.safetensors tf32/model/unet/diffusion_pytorch_model.safetensors
+
+# ---- a loss that is not finite: the step, and the operation it came from ----
+for watch in "" --detect-anomaly; do
+  ddpm --output-dir broken --overwrite-output-dir --learning-rate 1e30 --lr-warmup-steps 0 --max-grad-norm 0 $watch \
+    >/dev/null 2>broken.log </dev/null
+  check "a run that diverges ends with 1 (got $?)" test $? -eq 1
+  check "and names the operation" grep -q "step 2: .* not finite in the result of .*, operation .* of the forward pass: " broken.log
+  check "and keeps what was learnt before" test -s broken/checkpoint-000001/trainer.safetensors
 done
 
 # ---- the number of threads changes nothing, nor does a graph ----

@@ -173,8 +173,61 @@ TEST_CASE("write_directory leaves the whole folder or none", "[program]") {
   const fs::path path = folder.path / "checkpoint-000001";
   write_directory(path, [](const fs::path& p) { touch(p / "a"); });
   CHECK(fs::exists(path / "a"));
-  CHECK_THROWS(write_directory(path, [](const fs::path&) { fail("disk full"); }));
+  CHECK_THROWS(write_directory(path, [](const fs::path& p) {
+    touch(p / "b");
+    fail("disk full");
+  }));
   CHECK(fs::exists(path / "a"));
+  CHECK_FALSE(fs::exists(path.string() + ".tmp"));
+  write_directory(path, [](const fs::path& p) { touch(p / "c"); });
+  CHECK(fs::exists(path / "c"));
+  CHECK_FALSE(fs::exists(path / "a"));
+  touch(folder.path / "file");
+  CHECK_THROWS_WITH(write_directory(folder.path / "file" / "model", [](const fs::path&) {}),
+                    "cannot write " + (folder.path / "file" / "model").string() + ": Not a directory");
+}
+
+TEST_CASE("what a killed run left behind is tidied up", "[program]") {
+  const TemporaryFolder folder;
+  const fs::path run = folder.path / "run";
+  for (const char* name : {"checkpoint-000002", "checkpoint-000002.old", "checkpoint-000003.tmp", "model.old",
+                           "thesis.tmp", "notes.old", "checkpoint-000009.abandoned"})
+    touch(run / name / "file");
+  for (const char* name : {".imago-12-3.tmp", "samples/.imago-12-4.tmp", "my.tmp"}) touch(run / name);
+  const RunDirectory here({.output_dir = run.string(), .resume = "latest"});
+  CHECK(here.resume_from() == run / "checkpoint-000002");
+  for (const char* gone : {"checkpoint-000002.old", "checkpoint-000003.tmp", "model.old", ".imago-12-3.tmp",
+                           "samples/.imago-12-4.tmp"})
+    CHECK_FALSE(fs::exists(run / gone));
+  CHECK(fs::exists(run / "model" / "file"));  // its replacement did not come
+  for (const char* not_ours : {"thesis.tmp", "notes.old", "my.tmp"}) CHECK(fs::exists(run / not_ours));
+}
+
+TEST_CASE("a run that ended before its first checkpoint is resumed from its beginning", "[program]") {
+  const TemporaryFolder folder;
+  const std::string run = (folder.path / "run").string();
+  { const RunDirectory killed({.output_dir = run}); }
+  touch(folder.path / "run" / "metrics.jsonl");
+  const RunDirectory again({.output_dir = run, .resume = "latest"});
+  CHECK(again.starts_over());
+  CHECK(again.resume_from().empty());
+}
+
+TEST_CASE("a folder belongs to one run at a time", "[program]") {
+  const TemporaryFolder folder;
+  const std::string run = (folder.path / "run").string();
+  const std::string busy = "output directory " + run + " is in use by another run (process " +
+                           std::to_string(getpid()) + ")";
+  {
+    const RunDirectory first({.output_dir = run});
+    CHECK_THROWS_WITH(RunDirectory({.output_dir = run}), busy);
+    touch(folder.path / "run" / "metrics.jsonl");
+    CHECK_THROWS_WITH(RunDirectory({.output_dir = run, .overwrite = true}), busy);
+    CHECK_THROWS_WITH(RunDirectory({.output_dir = run, .resume = "latest"}), busy);
+    CHECK(fs::exists(folder.path / "run" / "metrics.jsonl"));
+  }
+  CHECK_FALSE(fs::exists(folder.path / "run" / "run.lock"));
+  CHECK(RunDirectory({.output_dir = run, .resume = "latest"}).path() == run);
 }
 
 TEST_CASE("metrics of a resumed run replace the future of the old one", "[program]") {
@@ -221,7 +274,15 @@ TEST_CASE("what steers the training has to be as it was when a run is resumed", 
     run_flags(args, flags);
     CHECK(flags.settings() != plain.settings());
   }
+  CHECK(plain.precision_on(Device::cpu) == "f32");
+  CHECK(plain.precision_on(Device::cuda) == "bf16");
+  CHECK(plain.precision_on(Device::simt) == "f32");
+  plain.precision = "bf16";
+  CHECK(plain.precision_on(Device::simt) == "bf16");
+  CHECK_THROWS_WITH(plain.precision_on(Device::cpu),
+                    "--precision bf16 must be with --device cuda: the CPU's kernels compute in f32");
   const std::vector<std::vector<std::string>> free = {
+      {"--gradient-checkpointing", "blocks"}, {"--detect-anomaly"},
       {"--num-epochs", "7"}, {"--max-train-steps", "9"},     {"--eval-batch-size", "3"},
       {"--threads", "1"},    {"--checkpointing-steps", "5"}, {"--output-dir", "elsewhere"}};
   for (const auto& args : free) {

@@ -22,6 +22,7 @@ void catch_interrupts() {
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that must not grow fails like a full disk, with a sentence
 }
 
 bool interrupted() { return caught != 0; }

@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
@@ -25,10 +27,13 @@ int64_t step_of(const fs::path& path) {
   return error == std::errc() && stop == end ? step : -1;
 }
 
-// What a run writes, beside checkpoint-N folders.
+// What a run writes, beside checkpoint-N folders. The first of them makes a folder a run's, so it is
+// what goes last.
 constexpr const char* kRunFiles[] = {"metrics.jsonl", "samples",        "model",
                                      "final.png",     "loss.svg",       "run.json",
                                      "denoising.png", "predictions.png"};
+constexpr const char* kLockFile = "run.lock";
+constexpr const char *kTemporary = ".tmp", *kReplaced = ".old", *kAbandoned = ".abandoned";
 
 bool holds_anything(const fs::path& path) {
   return fs::exists(path) && !(fs::is_directory(path) && fs::is_empty(path));
@@ -36,10 +41,46 @@ bool holds_anything(const fs::path& path) {
 bool holds_run(const fs::path& path) {
   return fs::exists(path / "metrics.jsonl") || !checkpoints(path).empty();
 }
+// A folder that a run has begun in, which may have been killed before it wrote anything.
+bool holds_beginning(const fs::path& path) {
+  return holds_run(path) || fs::is_directory(path / "samples");
+}
+
+// Whether it is "checkpoint-N" or "model" with this ending.
+bool is_folder_with(const char* ending, const fs::path& path) {
+  return path.extension() == ending && (path.stem() == "model" || step_of(path.stem()) >= 0);
+}
+
+// Whether a fresh run may use the folder: nothing is in it that anybody could miss.
+bool is_free(const fs::path& path) {
+  if (!holds_anything(path)) return true;
+  if (!fs::is_directory(path)) return false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path)) {
+    const fs::path name = entry.path().filename();
+    const bool empty_samples = name == "samples" && fs::is_empty(entry.path());
+    if (name != kLockFile && !empty_samples && !data::is_temporary_file(name) && !is_folder_with(kTemporary, name))
+      return false;
+  }
+  return true;
+}
 
 void remove_run(const fs::path& path) {
-  for (const char* name : kRunFiles) fs::remove_all(path / name);
-  for (const fs::path& checkpoint : checkpoints(path)) fs::remove_all(checkpoint);
+  std::vector<fs::path> doomed = checkpoints(path);
+  for (const fs::directory_entry& entry : fs::directory_iterator(path))
+    for (const char* ending : {kTemporary, kReplaced, kAbandoned})
+      if (is_folder_with(ending, entry.path())) doomed.push_back(entry.path());
+  for (size_t i = std::size(kRunFiles); i-- > 0;) doomed.push_back(path / kRunFiles[i]);
+  for (const fs::path& each : doomed) fs::remove_all(each);
+}
+
+void check_place_for_fresh_run(const fs::path& path, bool overwrite) {
+  const bool run = holds_run(path);
+  IMAGO_CHECK(!run || overwrite, "output directory ", path.string(),
+              " already holds a run; continue it with "
+              "--resume-from-checkpoint latest, choose another --output-dir, or pass "
+              "--overwrite-output-dir");
+  IMAGO_CHECK(run || is_free(path), "output directory ", path.string(),
+              " holds things that are no run's; choose another --output-dir");
 }
 
 fs::path first_free(const fs::path& path) {
@@ -59,6 +100,26 @@ fs::path newest_run(const fs::path& path) {
   return newest;
 }
 
+// The folder that the checkpoint which was asked for by its path lies in; "latest" does not come here.
+fs::path home_of(const fs::path& checkpoint, const std::string& asked) {
+  IMAGO_CHECK(fs::is_directory(checkpoint) && step_of(checkpoint) >= 0,
+              "--resume-from-checkpoint must be 'latest' or "
+              "the path of a checkpoint-N folder, got '",
+              asked, "'");
+  return checkpoint.has_parent_path() ? checkpoint.parent_path() : fs::path(".");
+}
+
+// Gives a whole folder its name. Between the two renames there is none of that name, but recover()
+// knows what to do.
+void replace_directory(const fs::path& temporary, const fs::path& path) {
+  const fs::path old = path.string() + kReplaced;
+  fs::remove_all(old);
+  if (fs::exists(path)) fs::rename(path, old);
+  fs::rename(temporary, path);
+  data::sync(path.parent_path());
+  fs::remove_all(old);
+}
+
 }  // namespace
 
 std::vector<fs::path> checkpoints(const fs::path& run) {
@@ -76,7 +137,7 @@ void rotate_checkpoints(const fs::path& run, int64_t limit) {
   if (limit <= 0) return;
   for (size_t i = 0; i + static_cast<size_t>(limit) < all.size(); ++i) {
     const fs::path doomed =
-        all[i].string() + ".tmp";  // half deleted, it must not look like a checkpoint
+        all[i].string() + kTemporary;  // half deleted, it must not look like a checkpoint
     fs::remove_all(doomed);
     fs::rename(all[i], doomed);
     fs::remove_all(doomed);
@@ -86,48 +147,56 @@ void rotate_checkpoints(const fs::path& run, int64_t limit) {
 void abandon_checkpoints(const fs::path& run, int64_t step) {
   for (const fs::path& checkpoint : checkpoints(run)) {
     if (step_of(checkpoint) <= step) continue;
-    const fs::path abandoned = checkpoint.string() + ".abandoned";
+    const fs::path abandoned = checkpoint.string() + kAbandoned;
     fs::remove_all(abandoned);
     fs::rename(checkpoint, abandoned);
   }
 }
 
-void replace_directory(const fs::path& temporary, const fs::path& path) {
-  const fs::path old = path.string() + ".old";
-  fs::remove_all(old);
-  if (fs::exists(path)) fs::rename(path, old);
-  fs::rename(temporary, path);
-  fs::remove_all(old);
+void write_directory(const fs::path& path, const std::function<void(const fs::path&)>& write) {
+  const fs::path temporary = path.string() + kTemporary;
+  try {
+    fs::remove_all(temporary);
+    fs::create_directories(temporary);
+    write(temporary);
+    data::sync_tree(temporary);
+    replace_directory(temporary, path);
+  } catch (const std::exception& error) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    if (const auto* system = dynamic_cast<const fs::filesystem_error*>(&error))
+      fail("cannot write ", path.string(), ": ", system->code().message());
+    throw;
+  }
+}
+
+void recover(const fs::path& run) {
+  std::vector<fs::path> entries;
+  for (const fs::path& folder : {run, run / "samples"})
+    if (fs::is_directory(folder))
+      for (const fs::directory_entry& entry : fs::directory_iterator(folder)) entries.push_back(entry.path());
+  for (const fs::path& path : entries) {
+    const fs::path replaced = path.parent_path() / path.stem();
+    if (is_folder_with(kReplaced, path) && !fs::exists(replaced))
+      fs::rename(path, replaced);
+    else if (is_folder_with(kReplaced, path) || is_folder_with(kTemporary, path) || data::is_temporary_file(path))
+      fs::remove_all(path);
+  }
 }
 
 RunDirectory::RunDirectory(const RunOptions& options) {
-  const bool named = !options.output_dir.empty();
+  const bool named = !options.output_dir.empty(), fresh = options.resume.empty(), latest = options.resume == "latest";
   path_ = named ? fs::path(options.output_dir) : fs::path(options.default_dir);
-  if (options.resume.empty()) {
+  if (fresh) {
     if (!named) path_ = first_free(path_);
-    if (holds_run(path_)) {
-      IMAGO_CHECK(options.overwrite, "output directory ", path_.string(),
-                  " already holds a run; continue it with "
-                  "--resume-from-checkpoint latest, choose another --output-dir, or pass "
-                  "--overwrite-output-dir");
-      remove_run(path_);
-    }
-    IMAGO_CHECK(!holds_anything(path_), "output directory ", path_.string(),
-                " holds things that are no run's; choose another --output-dir");
-  } else if (options.resume == "latest") {
+    check_place_for_fresh_run(path_, options.overwrite);
+  } else if (latest) {
     if (!named) path_ = newest_run(path_);
-    const std::vector<fs::path> all = checkpoints(path_);
-    IMAGO_CHECK(!all.empty(), "no checkpoint to resume from in ", path_.string());
-    resume_from_ = all.back();
+    IMAGO_CHECK(holds_beginning(path_), "no checkpoint to resume from in ", path_.string());
   } else {
     resume_from_ = fs::path(options.resume).lexically_normal();
     if (!resume_from_.has_filename()) resume_from_ = resume_from_.parent_path();
-    IMAGO_CHECK(fs::is_directory(resume_from_) && step_of(resume_from_) >= 0,
-                "--resume-from-checkpoint must be 'latest' or "
-                "the path of a checkpoint-N folder, got '",
-                options.resume, "'");
-    const fs::path home =
-        resume_from_.has_parent_path() ? resume_from_.parent_path() : fs::path(".");
+    const fs::path home = home_of(resume_from_, options.resume);
     if (!named) path_ = home;
     IMAGO_CHECK(!holds_anything(path_) || fs::equivalent(path_, home), "output directory ",
                 path_.string(),
@@ -136,6 +205,21 @@ RunDirectory::RunDirectory(const RunOptions& options) {
   std::error_code error;
   fs::create_directories(path_ / "samples", error);
   IMAGO_CHECK(!error, "cannot make the output directory ", path_.string(), ": ", error.message());
+  lock_ = std::make_unique<data::FileLock>(
+      path_ / kLockFile, concat("output directory ", path_.string(), " is in use by another run"));
+
+  recover(path_);
+  if (fresh) {  // once more: another run may just have ended here
+    check_place_for_fresh_run(path_, options.overwrite);
+    if (holds_run(path_)) remove_run(path_);
+    check_place_for_fresh_run(path_, options.overwrite);
+    fs::create_directories(path_ / "samples");
+  }
+  if (latest) {
+    const std::vector<fs::path> all = checkpoints(path_);
+    starts_over_ = all.empty();
+    if (!starts_over_) resume_from_ = all.back();
+  }
 }
 
 fs::path RunDirectory::sample_path(const std::string& name, int64_t step) const {
@@ -166,7 +250,14 @@ MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
   IMAGO_CHECK(file_, "cannot write ", path.string());
 }
 
-void MetricsLog::flush() { IMAGO_CHECK(file_.flush(), "cannot write ", path_.string()); }
+void MetricsLog::flush() {
+  IMAGO_CHECK(file_.flush(), "cannot write ", path_.string(), ": ", std::strerror(errno));
+}
+
+void MetricsLog::sync() {
+  flush();
+  data::sync(path_);
+}
 
 void MetricsLog::append(const Row& row) {
   rows_.push_back(row);

@@ -5,8 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "data/file_lock.h"
 
 namespace imago::program {
 
@@ -21,19 +25,24 @@ struct RunOptions {
 
 class RunDirectory {
  public:
-  // Makes or finds the folder. Throws, and changes nothing, if there is nothing to resume, or if
-  // the folder holds anything that is neither to be resumed nor to be overwritten. Overwriting
-  // deletes what a run writes and nothing else.
+  // Makes or finds the folder, and holds it: no other process can run in it meanwhile. Throws, and
+  // changes nothing, if there is nothing to resume, if the folder holds anything that is neither to
+  // be resumed nor to be overwritten, or if it is in use. Overwriting deletes what a run writes and
+  // nothing else. What a killed run left half written is removed, or put back in its place.
   explicit RunDirectory(const RunOptions& options);
 
   const fs::path& path() const { return path_; }
   // The checkpoint to resume from; empty for a fresh run.
   const fs::path& resume_from() const { return resume_from_; }
+  // Whether "latest" was asked for and there is a run, but one that ended before its first checkpoint.
+  bool starts_over() const { return starts_over_; }
   fs::path sample_path(const std::string& name, int64_t step) const;  // samples/NAME-000500.png
   fs::path checkpoint_path(int64_t step) const;                       // checkpoint-000500
 
  private:
   fs::path path_, resume_from_;
+  bool starts_over_ = false;
+  std::unique_ptr<data::FileLock> lock_;
 };
 
 // The finished checkpoints in a run's folder, oldest first.
@@ -43,19 +52,13 @@ void rotate_checkpoints(const fs::path& run, int64_t limit);
 // Gives those behind `step` the ending .abandoned: a run that goes on from `step` takes another
 // way.
 void abandon_checkpoints(const fs::path& run, int64_t step);
-// Gives a folder its name when it is whole: `temporary` takes the place of `path`.
-void replace_directory(const fs::path& temporary, const fs::path& path);
-
-// Calls write(folder) with a temporary folder beside `path` that gets its name when all is written,
-// so that a folder called checkpoint-N is always whole.
-template <typename Write>
-void write_directory(const fs::path& path, Write write) {
-  const fs::path temporary = path.string() + ".tmp";
-  fs::remove_all(temporary);
-  fs::create_directories(temporary);
-  write(temporary);
-  replace_directory(temporary, path);
-}
+// Calls write(folder) with a temporary folder beside `path` that takes the place of `path` when all is
+// written and on the disk: a folder called checkpoint-N is always whole. If anything throws, the
+// temporary folder is removed and `path` is as it was.
+void write_directory(const fs::path& path, const std::function<void(const fs::path&)>& write);
+// Tidies up behind a run that was killed: removes temporary files and folders, and puts back what had
+// been moved out of the way for a replacement that did not come.
+void recover(const fs::path& run);
 
 // metrics.jsonl: one JSON object per training step.
 class MetricsLog {
@@ -68,8 +71,9 @@ class MetricsLog {
   // future that a resumed run does over again.
   MetricsLog(const fs::path& path, int64_t last_step);
   void append(const Row& row);
-  // To the disk; throws if rows could not be written.
+  // To the system, or as far as the disk; throws if rows could not be written.
   void flush();
+  void sync();
   const std::vector<Row>& rows() const { return rows_; }
 
  private:

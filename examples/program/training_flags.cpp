@@ -62,6 +62,16 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   app.add_flag("--graph,!--no-graph", f.graph,
                "capture a training step and launch it as a whole; the results are the same bits (default: on a GPU)")
       ->group(group);
+  add("--precision", f.precision,
+      "f32, tf32 (products on a GPU rounded to 11 bits) or bf16 (activations and the weights' copies that are computed "
+      "with; weights, statistics and the optimiser stay f32); auto: bf16 on cuda, f32 elsewhere",
+      CLI::IsMember({"auto", "f32", "tf32", "bf16"}));
+  add("--gradient-checkpointing", f.gradient_checkpointing,
+      "what backward computes again instead of keeping it in memory: none, norms (normalisations and activations) or "
+      "blocks (whole residual blocks and attentions); results are the same bits",
+      CLI::IsMember({"none", "norms", "blocks"}));
+  add_switch("--detect-anomaly", f.detect_anomaly,
+             "look at every result and gradient, and stop at the first that is not finite; slow");
   add("--threads", f.threads, "threads to use (default: all processors)", not_negative);
   add("--log-every", f.log_every, "seconds between lines when the output is not a terminal",
       not_negative);
@@ -73,6 +83,13 @@ void TrainingFlags::check() const {
               adam_beta2);
   IMAGO_CHECK(!(overwrite_output_dir && !resume_from_checkpoint.empty()),
               "--overwrite-output-dir and --resume-from-checkpoint exclude each other");
+}
+
+std::string TrainingFlags::precision_on(Device device) const {
+  if (precision == "auto") return device == Device::cuda ? "bf16" : "f32";
+  IMAGO_CHECK(precision != "bf16" || device != Device::cpu,
+              "--precision bf16 must be with --device cuda: the CPU's kernels compute in f32");
+  return precision;
 }
 
 diffusion::Settings TrainingFlags::settings() const {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "core/device.h"
 #include "diffusion/trainer.h"
 
 namespace CLI {
@@ -37,12 +38,17 @@ struct TrainingFlags {
   std::string resume_from_checkpoint = {};
   uint64_t seed = 0;
   std::string device = "auto";
+  std::string precision = "auto";  // bf16 on cuda, f32 elsewhere
+  std::string gradient_checkpointing = "none";
+  bool detect_anomaly = false;
   int threads = 0;  // 0: all
   std::optional<bool> graph = {};  // none: where it is faster
   double log_every = 10;
 
   // Throws unless the numbers make sense together.
   void check() const;
+  // `precision`, with "auto" decided for the device. Throws if the device cannot compute in it.
+  std::string precision_on(Device device) const;
   // What must be as it was when a run is resumed. The number of steps is not part of it.
   diffusion::Settings settings() const;
 };

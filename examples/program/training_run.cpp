@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "autograd/anomaly.h"
 #include "autograd/no_grad.h"
 #include "core/allocator.h"
 #include "core/device_memory.h"
@@ -18,6 +19,7 @@
 #include "examples/program/interrupt.h"
 #include "examples/program/progress.h"
 #include "examples/program/run_directory.h"
+#include "kernels/precision.h"
 
 namespace imago::program {
 namespace {
@@ -29,9 +31,9 @@ nn::LearningRateOptions learning_rate_options(const TrainingFlags& flags, int64_
           .total_steps = total_steps};
 }
 
-// A graph saves what launching costs: on a GPU as much as the work itself where models are small.
+// A graph saves what launching costs: on a GPU as much as the work itself where models are small. Nobody can look into it.
 bool use_graph(const TrainingFlags& flags) {
-  return flags.graph.value_or(default_device() == Device::cuda);
+  return !flags.detect_anomaly && flags.graph.value_or(default_device() == Device::cuda);
 }
 
 diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t total_steps) {
@@ -46,6 +48,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
       .gradient_accumulation_steps = flags.gradient_accumulation_steps,
       .graph = use_graph(flags),
   };
+  if (flags.precision_on(default_device()) == "bf16") options.compute = DType::bf16;
   if (flags.use_ema)
     options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay,
                                  .inv_gamma = flags.ema_inv_gamma,
@@ -80,6 +83,7 @@ class Run {
         trainer_(*recipe.model, trainer_options(flags, total_)) {
     settings_ = recipe.settings;
     for (const auto& setting : flags.settings()) settings_.push_back(setting);
+    settings_.emplace_back("precision", flags.precision_on(default_device()));
     settings_.emplace_back("data", fingerprint(dataset));
     if (!folder_.resume_from().empty()) resume(folder_.resume_from() / kTrainerFile);
     metrics_.emplace(folder_.path() / "metrics.jsonl", trainer_.steps());
@@ -133,7 +137,9 @@ class Run {
     if (trainer_.steps() < total_) print_memory();
     fmt::print(
         stderr, "run: {}{}\n", folder_.path().string(),
-        folder_.resume_from().empty() ? "" : fmt::format(", resumed at step {}", trainer_.steps()));
+        !folder_.resume_from().empty() ? fmt::format(", resumed at step {}", trainer_.steps())
+        : folder_.starts_over()        ? ", which has no checkpoint yet: from the first step"
+                                       : "");
   }
 
   // What a step is going to need, found out before the first one.
@@ -156,12 +162,7 @@ class Run {
                       flags_.log_every);
     trainer_.on_step([&](const diffusion::TrainStep& step) { report(step, progress); });
     try {
-      while (trainer_.steps() < total_ && !interrupted()) {
-        batches_.send(trainer_.steps());
-        trainer_.queue([&](int64_t part) { return loss(part); }, images_per_step_);
-        after_step(progress);
-      }
-      trainer_.settle();
+      give_steps(progress);
     } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so
                                        // far is kept
       if (trainer_.steps() > first) save_checkpoint();
@@ -204,6 +205,34 @@ class Run {
                   step.learning_rate);
   }
 
+  void give_steps(Progress& progress) {
+    try {
+      while (trainer_.steps() < total_ && !interrupted()) {
+        give_step();
+        after_step(progress);
+      }
+      trainer_.settle();
+    } catch (const diffusion::NonFinite& error) {
+      explain(error);
+    }
+  }
+  void give_step() {
+    batches_.send(trainer_.steps());
+    std::optional<AnomalyScope> watch;
+    if (flags_.detect_anomaly) watch.emplace(nn::named_parameters(*recipe_.model), name_of_step());
+    trainer_.queue([&](int64_t part) { return loss(part); }, images_per_step_);
+  }
+  std::string name_of_step() const { return fmt::format("step {}", trainer_.steps() + 1); }
+
+  // A step that is not finite has changed nothing, so the same can be done again to see which operation was the first.
+  [[noreturn]] void explain(const diffusion::NonFinite& error) {
+    batches_.send(trainer_.steps());
+    std::string found;
+    for (int64_t part = 0; part < flags_.gradient_accumulation_steps && found.empty(); ++part)
+      found = find_anomaly(nn::named_parameters(*recipe_.model), name_of_step(), [&] { return loss(part); });
+    fail(error.what(), found.empty() ? "" : "; ", found);
+  }
+
   void after_step(Progress& progress) {
     const int64_t k = trainer_.steps();
     const int64_t image_steps = flags_.save_images_steps > 0
@@ -240,11 +269,11 @@ class Run {
   }
 
   void save_checkpoint() {
-    metrics_->flush();
+    metrics_->sync();  // a checkpoint never knows more than the metrics beside it
     const fs::path path = folder_.checkpoint_path(trainer_.steps());
     write_directory(path, [&](const fs::path& folder) {
-      recipe_.save_model(folder / "model");
-      draw_with_average([&] { recipe_.save_model(folder / "model_ema"); });
+      save_model(folder / "model", /*average=*/false);
+      save_model(folder / "model_ema", /*average=*/true);
       diffusion::Settings settings = settings_;
       settings.emplace_back(kLength, std::to_string(total_));
       trainer_.save(folder / kTrainerFile, settings);
@@ -252,13 +281,18 @@ class Run {
     rotate_checkpoints(folder_.path(), flags_.checkpoints_total_limit);
   }
 
+  void save_model(const fs::path& folder, bool average) {
+    const auto weights = trainer_.stored_weights(average);
+    recipe_.save_model(folder);
+  }
+
   void finish() {
     const fs::path final_png = folder_.path() / "final.png";
     draw_with_average([&] {
       recipe_.draw_samples(final_png);
       recipe_.draw_final(folder_.path());
-      write_directory(folder_.path() / "model", recipe_.save_model);
     });
+    write_directory(folder_.path() / "model", [&](const fs::path& folder) { save_model(folder, /*average=*/true); });
     draw_loss();
     nlohmann::ordered_json summary = {
         {"steps", trainer_.steps()},
@@ -270,7 +304,8 @@ class Run {
     for (const auto& [key, value] : settings_) summary[key] = value;
     data::write_file(folder_.path() / "run.json", summary.dump(2) + "\n");
     if (speed_ > 0) fmt::print(stderr, "done: {:.0f} img/s, ", speed_);
-    fmt::print(stderr, "memory {}\n", megabytes(resident_bytes()));
+    fmt::print(stderr, "memory {}, of tensors at most {}\n", megabytes(resident_bytes()),
+               megabytes(memory_stats(default_device()).peak));
     fmt::print("{}\n", final_png.string());
   }
 
@@ -300,9 +335,21 @@ class Run {
 
 }  // namespace
 
+namespace {
+
+void use_precision(const std::string& precision) {
+  const bool tf32 = precision == "tf32";
+  if (tf32 && default_device() == Device::cpu)
+    fmt::print(stderr, "note: --precision tf32 is for GPUs; the CPU computes in f32 all the same\n");
+  kernels::set_matmul_precision(tf32 ? kernels::MatmulPrecision::tf32 : kernels::MatmulPrecision::f32);
+}
+
+}  // namespace
+
 int train(const Recipe& recipe, const data::ImageDataset& dataset, const TrainingFlags& flags) {
   flags.check();
   if (flags.threads > 0) set_thread_count(flags.threads);
+  use_precision(flags.precision_on(default_device()));
   catch_interrupts();
   return Run(recipe, dataset, flags)();
 }

@@ -5,6 +5,7 @@
 namespace imago::kernels::IMAGO_BACKEND {
 
 void axpy(const Axpy& p, Stream) {
+  if (p.x_dtype != p.dtype) unsupported_dtype("axpy", p.x_dtype);
   visit<float, double>(p.dtype, "axpy", [&]<typename T>() {
     const T* x = static_cast<const T*>(p.x);
     T* y = static_cast<T*>(p.y);

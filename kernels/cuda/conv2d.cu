@@ -99,13 +99,14 @@ void backward_bias(const Conv2dBackwardBias& p, Stream stream) {
   });
   if (T* dchannel_bias = static_cast<T*>(p.dchannel_bias))
     for_each(p.N * p.O, stream, SumImages<T>{partial.data(), dchannel_bias, parts, p.O});
-  if (T* dbias = static_cast<T*>(p.dbias)) {
+  using A = Accumulator<T>;
+  if (A* dbias = static_cast<A*>(p.dbias)) {
     if (p.N * parts <= 256) {
-      for_each(p.O, stream, SumImages<T>{partial.data(), dbias, p.N * parts, p.O});
+      for_each(p.O, stream, SumImages<A>{partial.data(), dbias, p.N * parts, p.O});
     } else {  // over the parts of each image first
-      const Workspace<Accumulator<T>> images(p.N * p.O);
-      for_each(p.N * p.O, stream, SumImages<Accumulator<T>>{partial.data(), images.data(), parts, p.O});
-      for_each(p.O, stream, SumImages<T>{images.data(), dbias, p.N, p.O});
+      const Workspace<A> images(p.N * p.O);
+      for_each(p.N * p.O, stream, SumImages<A>{partial.data(), images.data(), parts, p.O});
+      for_each(p.O, stream, SumImages<A>{images.data(), dbias, p.N, p.O});
     }
   }
 }

@@ -49,13 +49,13 @@ void gemm_backward_weight(const Conv2dBackwardWeight& p, Arithmetic arithmetic, 
       const int64_t tiles = divide_up(s.O, Product::Tile::M) * divide_up(N, Product::Tile::N);
       const int64_t parts_wanted = std::clamp<int64_t>(2 * kBlocksWanted / tiles, 1, divide_up(pixels, 4 * K));
       const int64_t per_part = divide_up(divide_up(pixels, parts_wanted), K) * K, parts = divide_up(pixels, per_part);
-      const bool direct = parts == 1 && dtype_of<T> == DType::f32;  // then no second stage is needed
+      const bool direct = parts == 1;  // then no second stage is needed
       const Workspace<float> workspace(direct ? 0 : parts * s.O * N);
-      float* partial = direct ? static_cast<float*>(p.dweight) : workspace.data();
+      float *dweight = static_cast<float*>(p.dweight), *partial = direct ? dweight : workspace.data();
       const dim3 grid(grid_of(tiles).x, static_cast<unsigned>(parts));
       simt::launch(conv2d_backward_weight_kernel<Product, VECTOR>, grid, dim3(Product::Tile::kThreads),
                    kTileBytes<Product>, stream_of(stream), dy, x, partial, window, pixels, per_part);
-      if (!direct) sum_parts(partial, static_cast<T*>(p.dweight), parts, s.O * N, stream);
+      if (!direct) sum_parts(partial, dweight, parts, s.O * N, stream);
     };
     visit_product<T, Make>(arithmetic, s.O, N, vectors, launch, /*split=*/true);
   });

@@ -204,7 +204,7 @@ void depthwise_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
       simt::launch(depthwise_backward_weight_kernel<T, N>, grid, dim3(kThreads), 0, stream_of(stream), dy, x,
                    partial.data(), s, per_part);
     });
-    sum_parts(partial.data(), static_cast<T*>(p.dweight), parts, size, stream);
+    sum_parts<Accumulator<T>>(partial.data(), static_cast<Accumulator<T>*>(p.dweight), parts, size, stream);
   });
 }
 

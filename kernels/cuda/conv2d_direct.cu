@@ -123,7 +123,7 @@ void direct_backward_weight(const Conv2dBackwardWeight& p, Stream stream) {
     for_each(parts * size, stream,
              BackwardWeight<T>{static_cast<const T*>(p.dy), static_cast<const T*>(p.x), partial.data(), s, per_part,
                                size});
-    sum_parts(partial.data(), static_cast<T*>(p.dweight), parts, size, stream);
+    sum_parts<Accumulator<T>>(partial.data(), static_cast<Accumulator<T>*>(p.dweight), parts, size, stream);
   });
 }
 

@@ -147,8 +147,8 @@ struct Join {
       dbias += sums[n * 2 * p.C + c];
       dweight += sums[(n * 2 + 1) * p.C + c];
     }
-    if (p.dweight) static_cast<T*>(p.dweight)[c] = T(static_cast<A>(dweight));
-    if (p.dbias) static_cast<T*>(p.dbias)[c] = T(static_cast<A>(dbias));
+    if (p.dweight) static_cast<A*>(p.dweight)[c] = static_cast<A>(dweight);
+    if (p.dbias) static_cast<A*>(p.dbias)[c] = static_cast<A>(dbias);
   }
 };
 

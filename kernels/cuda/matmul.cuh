@@ -1,7 +1,7 @@
 // What the kernels of matmul share: how the work is dealt out to blocks.
 #pragma once
 
-#include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/device/sum_parts.cuh"
 #include "kernels/matmul.h"
 
 namespace imago::kernels::IMAGO_BACKEND {
@@ -44,7 +44,7 @@ struct MatmulStore {
   static constexpr int kVector = kPack<T>;
 
   T* c;             // (products, M, N)
-  A* partial;       // (parts, products, M, N), or null where there is one part
+  A* partial;       // (parts, products, M, N), or c if it is A's; null where there is one part that has to be rounded
   const T* bias;    // (N), or null
   int64_t M, N, products;
   bool packed;      // whether kVector elements can be moved at a time
@@ -103,7 +103,7 @@ MatmulStore<T> matmul_store(const Matmul& p, const MatmulPlan& plan, Accumulator
   T* c = static_cast<T*>(p.c);
   const T* bias = static_cast<const T*>(p.bias);
   return {.c = c,
-          .partial = plan.parts > 1 ? partial : nullptr,
+          .partial = plan.parts > 1 ? partial : p.wide ? static_cast<Accumulator<T>*>(p.c) : nullptr,
           .bias = bias,
           .M = p.M,
           .N = p.N,
@@ -111,6 +111,16 @@ MatmulStore<T> matmul_store(const Matmul& p, const MatmulPlan& plan, Accumulator
           .packed = pack_width<T>(p.N, c, bias) > 1,
           .row = 0,
           .col = 0};
+}
+
+// Adds up the parts, if there are several.
+template <typename T>
+void sum_matmul_parts(const Matmul& p, const MatmulPlan& plan, const Accumulator<T>* partial, Stream stream) {
+  using A = Accumulator<T>;
+  const int64_t size = plan.products * p.M * p.N;
+  if (plan.parts == 1) return;
+  if (p.wide) return sum_parts<A>(partial, static_cast<A*>(p.c), plan.parts, size, stream);
+  sum_parts<T>(partial, static_cast<T*>(p.c), plan.parts, size, stream);
 }
 
 // Memory for the parts, if there are several.

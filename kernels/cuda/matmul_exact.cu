@@ -150,7 +150,7 @@ void launch(const Matmul& p, Stream stream) {
       .plan = plan,
   };
   simt::launch(matmul_exact_kernel<T, R>, grid_of(plan.blocks()), dim3(kThreads), 0, stream_of(stream), body);
-  if (plan.parts > 1) sum_parts(partial.data(), static_cast<T*>(p.c), plan.parts, plan.products * p.M * p.N, stream);
+  sum_matmul_parts<T>(p, plan, partial.data(), stream);
 }
 
 }  // namespace

@@ -70,8 +70,7 @@ void matmul_tensor(const Matmul& p, Stream stream) {
                                .plan = plan};
     simt::launch(matmul_tensor_kernel<Product, VECTOR>, grid_of(plan.blocks()), dim3(Tile::kThreads),
                  kTileBytes<Product>, stream_of(stream), body);
-    if (plan.parts > 1)
-      sum_parts(partial.data(), static_cast<T*>(p.c), plan.parts, plan.products * p.M * p.N, stream);
+    sum_matmul_parts<T>(p, plan, partial.data(), stream);
   });
 }
 

@@ -65,7 +65,7 @@ template <int N, typename T>
 void sum_rows_of(const SumRows& p, Stream stream) {
   using A = Accumulator<T>;
   const T* x = static_cast<const T*>(p.x);
-  T* y = static_cast<T*>(p.y);
+  A* y = static_cast<A*>(p.y);
   const auto packs = static_cast<uint64_t>(divide_up(p.C, N));
   const int columns = static_cast<int>(std::min<uint64_t>(32, std::bit_ceil(packs)));
   const int64_t lanes = kThreads / columns, tiles = divide_up(p.C, int64_t{columns} * N);
@@ -75,7 +75,7 @@ void sum_rows_of(const SumRows& p, Stream stream) {
   if (blocks == 1) return launch<N>(x, y, plan, 1, stream);
   const Workspace<A> parts(blocks * p.C);
   launch<N>(x, parts.data(), plan, blocks, stream);
-  sum_parts(parts.data(), y, blocks, p.C, stream);
+  sum_parts<A>(parts.data(), y, blocks, p.C, stream);
 }
 
 }  // namespace

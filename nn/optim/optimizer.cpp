@@ -46,6 +46,7 @@ void Sgd::update(int64_t, double lr, const StepOptions& options) {
                 .nesterov = options_.nesterov,
                 .gradient_scale = options.gradient_scale,
                 .clip = clip_of(arena(), options)});
+  arena().refresh_shadow();
   if (options.ema) options.ema->update();
   if (options.zero_gradient) arena().zero_grad();
 }
@@ -92,6 +93,7 @@ void Adam::update(kernels::AdamWArguments arguments, const StepOptions& options)
   arguments.decoupled = decoupled_;
   arguments.gradient_scale = options.gradient_scale;
   arguments.clip = clip_of(arena(), options);
+  arguments.shadow = arena().shadow();
   arguments.zero_gradient = options.zero_gradient;
   Tensor no_average;
   kernels::adamw(arena().values(), arena().gradients(), m_, v_,
