@@ -142,6 +142,7 @@ int train_pictures(const std::string& name, const CLI::App& app, PictureFlags f,
   fill_in(app, preset, f);
   const nn::UNet2D unet =
       f.pretrained.empty() ? nn::UNet2D(unet_config(f), nn::Init::random(f.training.seed)) : pretrained_unet(app, f);
+  unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
   say_what_was_chosen(f, preset);
   const data::ImageDataset pictures = load(f.resolution, f.fit == "crop" ? data::Fit::crop : data::Fit::squeeze);
   return train_ddpm(name, unet, pictures, f.ddpm, f.training,
