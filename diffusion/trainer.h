@@ -74,8 +74,8 @@ class Trainer {
 
   // One update of parameters, moments and average by the gradients of loss(), given to the device and not waited for.
   // If the loss or the gradient's norm is not finite, the device leaves those three as they were, in this step and in
-  // those that were given after it; as soon as that is known, queue() or settle() throws NonFinite, names the step, and forgets
-  // these steps. With a graph, loss() is called in the first two steps of each batch size, and not again.
+  // those that were given after it; as soon as that is known, queue() or settle() throws NonFinite, names the step, and
+  // forgets these steps. With a graph, loss() is called in the first two steps of each batch size, and not again.
   void queue(const Loss& loss, int64_t batch_size = 0);
   // Called for each step once it is known how it went, in their order, from within queue() or settle(): on the CPU in
   // the same call, on a GPU some steps later.
@@ -90,8 +90,8 @@ class Trainer {
   // Their number in the device's memory, as the work of a step sees it: for RandomKey::step_at.
   const uint32_t* step_at() const { return queue_->step_at(); }
   nn::ParameterArena& arena() { return *arena_; }
-  // The memory of a step, found out without making one; and the largest batch, at most `limit`, whose step needs no more
-  // than `bytes`.
+  // The memory of a step, found out without making one; and the largest batch, at most `limit`, whose step needs no
+  // more than `bytes`.
   MemoryTrace memory_of_step(const Loss& loss);
   int64_t largest_batch(size_t bytes, const std::function<Variable(int64_t batch_size)>& loss, int64_t limit);
 

@@ -26,7 +26,9 @@ class SkipDownBlock : public Module {
   SkipDownBlock(const Init& init, int64_t in, int64_t out, bool attention, bool down,
                 const BlockOptions& options);
 
-  void set_gradient_checkpointing(GradientCheckpointing level) { set_level(level, attentions_, resnets_, resnet_down_); }
+  void set_gradient_checkpointing(GradientCheckpointing level) {
+    set_level(level, attentions_, resnets_, resnet_down_);
+  }
   // Like a DownBlock. `image` (N, H, W, 3) is halved with the resolution.
   Variable operator()(Variable x, const Variable& embedding, std::vector<Variable>& skips,
                       Variable& image) const;

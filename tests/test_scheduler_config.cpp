@@ -160,7 +160,8 @@ TEST_CASE("options that contradict each other are named", "[scheduler][errors]")
         "scheduler: timestep_type must be one of discrete, continuous, got slow");
   CHECK(message(euler, R"("use_karras_sigmas": "yes")") ==
         "scheduler_config.json: use_karras_sigmas has the wrong type, got \"yes\"");
-  CHECK_THROWS_WITH(make_scheduler(edm)->set_custom_timesteps({3, 2}), Contains("goes by sigma_min, sigma_max and rho"));
+  CHECK_THROWS_WITH(make_scheduler(edm)->set_custom_timesteps({3, 2}),
+                    Contains("goes by sigma_min, sigma_max and rho"));
   CHECK_THROWS_WITH(make_scheduler("PNDMScheduler")->set_custom_timesteps({3, 2}), Contains("spreads its time steps"));
   CHECK_THROWS_WITH(make_scheduler(dpm)->set_custom_timesteps({3.5, 2}), Contains("must be integers, got 3.5"));
   CHECK_THROWS_WITH(make_scheduler(dpm)->plan(), "plan: set_timesteps() must come first");

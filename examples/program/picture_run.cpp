@@ -140,7 +140,7 @@ void add_picture_flags(CLI::App& app, PictureFlags& f) {
 int train_pictures(const std::string& name, const CLI::App& app, PictureFlags f, const LoadPictures& load) {
   const Preset& preset = chosen_preset(f.preset);
   fill_in(app, preset, f);
-  const nn::UNet2D unet =
+  nn::UNet2D unet =
       f.pretrained.empty() ? nn::UNet2D(unet_config(f), nn::Init::random(f.training.seed)) : pretrained_unet(app, f);
   unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
   say_what_was_chosen(f, preset);
