@@ -13,6 +13,7 @@
 #include "diffusion/scheduler_config.h"
 #include "examples/program/progress.h"
 #include "examples/program/run_directory.h"
+#include "nn/describe.h"
 #include "nn/module.h"
 
 namespace imago::cli {
@@ -48,7 +49,9 @@ int model_info(const fs::path& folder) {
   const int64_t parameters = nn::parameter_count(unet);
   fmt::print("UNet2DModel in {}\n", folder.string());
   if (c.sample_size)
-    fmt::print("pictures: {} x {}, {} channels\n", c.sample_size->height, c.sample_size->width, c.out_channels);
+    fmt::print("pictures: {} x {}, {} channels; {:.2f} GFLOP for each call of the model on one\n", c.sample_size->height,
+               c.sample_size->width, c.out_channels,
+               static_cast<double>(nn::describe(unet, *c.sample_size).flops_per_image) / 1e9);
   fmt::print("levels: {} channels, {} layers each\n", joined(c.block_out_channels), c.layers_per_block);
   for (size_t i = 0; i < c.down_block_types.size(); ++i)
     fmt::print("  {:<28} {}\n", c.down_block_types[i], c.up_block_types[c.up_block_types.size() - 1 - i]);

@@ -31,6 +31,7 @@ check "doctor says why there is no GPU, or that there is one" grep -q "^GPU:" do
 model=run/model
 "$program" info run >info.txt
 check "info finds the run's model" grep -q "^UNet2DModel in run/model" info.txt
+check "info counts floating-point operations" grep -Eq "^pictures: 28 x 28, 1 channels; [0-9.]+ GFLOP" info.txt
 check "info counts parameters" grep -Eq "^parameters: [0-9]+ " info.txt
 check "info names the scheduler" grep -q "^scheduler: DDPMScheduler, 1000 time steps" info.txt
 "$program" info $model/unet/diffusion_pytorch_model.safetensors >tensors.txt
