@@ -2,10 +2,10 @@
 // symbols, alpha_bar_t is the part of the image's variance left at time step t, and x_t =
 // sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) epsilon.
 //
-// Sampling is planned before it starts. Whatever the method, what it does behind a call of the model is linear in x, the
-// model's output, the x_0 predicted from both, a few remembered tensors and noise (kernels/denoise_step.h); so a
-// scheduler is a list of coefficients, and a class that goes through such a list (diffusion/trajectory.h) samples with
-// all of them.
+// Sampling is planned before it starts. Whatever the method, what it does behind a call of the model is linear in x,
+// the model's output, the x_0 predicted from both, a few remembered tensors and noise (kernels/denoise_step.h); so a
+// scheduler makes a list of coefficients, and one class that goes through such a list (diffusion/trajectory.h) samples
+// with all of them.
 #pragma once
 
 #include <limits>
@@ -83,8 +83,8 @@ class Scheduler {
   virtual double input_scale(size_t) const { return 1; }
 
   // All steps, for an x that is kept as the model sees it: where diffusers would scale it for each call, the scales are
-  // in the coefficients. So sampling starts from init_noise_sigma() input_scale(0) times standard normal noise, and ends
-  // with an image.
+  // in the coefficients. So sampling starts from init_noise_sigma() input_scale(0) times standard normal noise, and
+  // ends with an image. Steps that draw no noise have a sigma of zero.
   std::vector<SamplingStep> plan(const StepOptions& options = {}) const;
 
  protected:
@@ -95,7 +95,8 @@ class Scheduler {
   struct Timetable {
     std::vector<double> timesteps, sigmas = {};
   };
-  // The first is for integers, as spread_timesteps() has them, and no sigmas.
+  // Where set_timesteps() and set_custom_timesteps() put the calls of the model. These here have integers and no
+  // sigmas.
   virtual Timetable timetable(int64_t n, std::optional<double> mu) const;
   virtual Timetable custom_timetable(std::vector<double> timesteps) const { return {std::move(timesteps)}; }
 

@@ -267,7 +267,8 @@ TEST_CASE("sigmas fall as the config says", "[scheduler]") {
         {25.146116, 4.495611, 4.495611, 1.2142558, 1.2142558, 0.02916753, 0.02916753, 0});
   check(sigmas("EDMEulerScheduler", "", 5), {80, 17.527832, 2.515219, 0.16975276, 0.002, 0});
   // scipy.stats.beta.ppf(1 - i / 6, 0.6, 0.6)
-  check(sigmas("EulerDiscreteScheduler", R"("use_beta_sigmas": true)", 7), {157.40726, 143.00749, 114.05796, 78.708626, 43.359299, 14.409772, 0.01000133, 0});
+  check(sigmas("EulerDiscreteScheduler", R"("use_beta_sigmas": true)", 7),
+        {157.40726, 143.00749, 114.05796, 78.708626, 43.359299, 14.409772, 0.01000133, 0});
 }
 
 TEST_CASE("schedulers name what is wrong with a run", "[scheduler][errors]") {
