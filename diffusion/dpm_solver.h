@@ -18,7 +18,7 @@ class DPMSolverMultistepScheduler : public Scheduler {
 
   NoiseLevel level(double sigma) const;
   double final_sigma() const;
-  // The first time step that is sampled from lies below this.
+  // Time steps from here on are not sampled from.
   int64_t end_of_timesteps() const;
   std::vector<double> spread(int64_t n) const;
   // The sigmas that the config asks for, and the time steps of these.
@@ -29,7 +29,7 @@ class DPMSolverMultistepScheduler : public Scheduler {
 
 // The output that the solver goes by, as coefficients of x_0, x_t and the model's, of x = alpha x_0 + sigma epsilon.
 MultistepOutput multistep_output(const SchedulerConfig& config, const NoiseLevel& level);
-// Asks for what the solvers cannot do without.
+// A model that says the variance too has channels for it, which the solver passes over.
 void set_variance_channels(const SchedulerConfig& config, kernels::DenoiseCoefficients& c);
 
 }  // namespace imago::diffusion

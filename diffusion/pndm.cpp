@@ -69,9 +69,9 @@ void PNDMScheduler::plan_step(size_t k, const StepOptions& options, SamplingStep
     plan_multistep(k, step.update);
 }
 
-// With e_1 .. e_4 the outputs of a step's calls and x_0 where it starts (equation 13): x_0 moves to the middle along
-// e_1, to the middle along e_2, to the end along e_3, and to the end along e_1 / 6 + e_2 / 3 + e_3 / 3 + e_4 / 6. x_0
-// is not kept: the call before has x_0 in its result, known but for its output, and that is.
+// With e_1 .. e_4 the outputs of a step's calls (equation 13): from the x where the step starts, x moves to the middle
+// along e_1, to the middle along e_2, to the end along e_3, and to the end along e_1 / 6 + e_2 / 3 + e_3 / 3 + e_4 / 6.
+// That first x is not kept: what the call before made of it and of its output tells it, and the output is kept.
 void PNDMScheduler::plan_runge_kutta(size_t k, DenoiseCoefficients& c) const {
   const size_t first = k / 4 * 4, call = k % 4, beginning = k / 4;
   const double half = static_cast<double>(static_cast<int64_t>(stride()) / 2);

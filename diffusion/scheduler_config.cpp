@@ -33,10 +33,12 @@ void check_numbers(const Config& c) {
 // Each of them says all about sigma.
 void check_sigmas(const Config& c) {
   const char* first = nullptr;
-  for (const auto& [name, used] :
-       {std::pair("use_karras_sigmas", c.use_karras_sigmas),
-        std::pair("use_exponential_sigmas", c.use_exponential_sigmas), std::pair("use_beta_sigmas", c.use_beta_sigmas),
-        std::pair("use_lu_lambdas", c.use_lu_lambdas), std::pair("use_flow_sigmas", c.use_flow_sigmas)}) {
+  const std::pair<const char*, bool> switches[] = {{"use_karras_sigmas", c.use_karras_sigmas},
+                                                   {"use_exponential_sigmas", c.use_exponential_sigmas},
+                                                   {"use_beta_sigmas", c.use_beta_sigmas},
+                                                   {"use_lu_lambdas", c.use_lu_lambdas},
+                                                   {"use_flow_sigmas", c.use_flow_sigmas}};
+  for (const auto& [name, used] : switches) {
     IMAGO_CHECK(!used || !first, "scheduler: ", first ? first : "", " and ", name, " exclude each other");
     if (used) first = name;
   }
@@ -60,8 +62,8 @@ void check_solver(const std::string& name, const Config& c) {
 void check_prediction(const std::string& name, const Config& c) {
   const PredictionType p = c.prediction_type;
   const bool edm = name.starts_with("EDM");
-  IMAGO_CHECK(p != PredictionType::sample || !(edm || name == "PNDMScheduler"), "scheduler: prediction_type of a ",
-              name, " must be epsilon or v_prediction, got sample");
+  IMAGO_CHECK(p != PredictionType::sample || !(edm || name == "PNDMScheduler"),
+              "scheduler: prediction_type of a ", name, " must be epsilon or v_prediction, got sample");
   const bool flows = name == "FlowMatchEulerDiscreteScheduler" || c.use_flow_sigmas;
   IMAGO_CHECK(p != PredictionType::flow_prediction || flows,
               "scheduler: prediction_type flow_prediction needs use_flow_sigmas of a DPMSolverMultistepScheduler");

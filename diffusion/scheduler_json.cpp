@@ -190,7 +190,11 @@ std::string quote_infinities(std::string_view text) {
   std::string out;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '"' && (i == 0 || text[i - 1] != '\\')) in_string = !in_string;
+    if (in_string && text[i] == '\\') {  // with what it escapes
+      out += text.substr(i++, 2);
+      continue;
+    }
+    if (text[i] == '"') in_string = !in_string;
     const char* found = nullptr;
     for (const char* word : kInfinities)
       if (!in_string && !found && text.substr(i).starts_with(word)) found = word;
