@@ -74,7 +74,7 @@ Measured best_of(const std::vector<bench::Runner>& rivals, const bench::LoadedLa
   Measured result;
   for (const bench::Runner& rival : rivals) {
     try {
-      const double error = layer.error(rival.run);
+      const double error = layer.error(rival);
       if (!(error <= tolerance)) {
         why = concat("result off by ", error);
         continue;
@@ -113,7 +113,7 @@ Json measure_layer(const bench::Layer& layer, Precision precision,
   const double allowed = tolerance(precision);
   Json j = description(layer, work);
   const bench::Runner ours = loaded->ours();
-  const double error = loaded->error(ours.run);
+  const double error = loaded->error(ours);
   if (error <= allowed) {
     Measured m = measure(timer, ours, samples);
     m.error = error;

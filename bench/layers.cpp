@@ -20,9 +20,11 @@ using namespace kernels;
 enum class Role : uint8_t {
   input,
   output,
-  statistic,        // of the accumulator's type, written
-  input_statistic,  // the same, from a forward pass
+  wide_output,  // of the accumulator's type: statistics
+  wide_input,   // the same, from a forward pass
 };
+bool is_written(Role role) { return role == Role::output || role == Role::wide_output; }
+bool is_wide(Role role) { return role == Role::wide_output || role == Role::wide_input; }
 
 struct Operand {
   void** pointer;
@@ -60,8 +62,8 @@ std::vector<Operand> operands(GroupNormForward& p) {
           operand(p.weight, p.C),
           operand(p.bias, p.C),
           operand(p.y, n),
-          operand(p.mean, p.N * p.G, Role::statistic),
-          operand(p.rstd, p.N * p.G, Role::statistic)};
+          operand(p.mean, p.N * p.G, Role::wide_output),
+          operand(p.rstd, p.N * p.G, Role::wide_output)};
 }
 std::vector<Operand> operands(GroupNormBackward& p) {
   const int64_t n = p.N * p.S * p.C;
@@ -69,8 +71,8 @@ std::vector<Operand> operands(GroupNormBackward& p) {
           operand(p.x, n),
           operand(p.weight, p.C),
           operand(p.bias, p.C),
-          operand(p.mean, p.N * p.G, Role::input_statistic),
-          operand(p.rstd, p.N * p.G, Role::input_statistic),
+          operand(p.mean, p.N * p.G, Role::wide_input),
+          operand(p.rstd, p.N * p.G, Role::wide_input),
           operand(p.dx, n),
           operand(p.dweight, p.C),
           operand(p.dbias, p.C)};
@@ -78,7 +80,7 @@ std::vector<Operand> operands(GroupNormBackward& p) {
 std::vector<Operand> operands(AttentionForward& p) {
   const int64_t q = p.N * p.T * p.C, k = p.N * p.S * p.C;
   return {operand(p.q, q), operand(p.k, k), operand(p.v, k), operand(p.y, q),
-          operand(p.lse, p.N * p.heads * p.T, Role::statistic)};
+          operand(p.lse, p.N * p.heads * p.T, Role::wide_output)};
 }
 std::vector<Operand> operands(AttentionBackward& p) {
   const int64_t q = p.N * p.T * p.C, k = p.N * p.S * p.C;
@@ -86,7 +88,7 @@ std::vector<Operand> operands(AttentionBackward& p) {
           operand(p.q, q),
           operand(p.k, k),
           operand(p.v, k),
-          operand(p.lse, p.N * p.heads * p.T, Role::input_statistic),
+          operand(p.lse, p.N * p.heads * p.T, Role::wide_input),
           operand(p.dq, q),
           operand(p.dk, k),
           operand(p.dv, k)};
@@ -239,47 +241,51 @@ std::vector<Runner> rivals_of(const Matmul& p, const Yardsticks& yardsticks, boo
 
 // ---- a layer with its operands ----
 
-DType statistics_type(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
+DType accumulator_type(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
 
 template <typename P>
 class Loaded : public LoadedLayer {
  public:
-  Loaded(P p, DType dtype) : p_(p), device_(default_device()) {
-    p_.dtype = dtype;
-    uint64_t seed = 1;
-    for (const Operand& o : operands(p_)) {
-      const bool statistic = o.role == Role::statistic || o.role == Role::input_statistic;
-      Tensor t({o.count}, statistic ? statistics_type(dtype) : dtype);
+  Loaded(P p, DType dtype) : ours_(p), theirs_(p), device_(default_device()) {
+    ours_.dtype = theirs_.dtype = dtype;
+    const std::vector<Operand> ours = operands(ours_), theirs = operands(theirs_);
+    for (size_t i = 0; i < ours.size(); ++i) {
+      const auto [pointer, count, role] = ours[i];
+      Tensor t({count}, is_wide(role) ? accumulator_type(dtype) : dtype);
       // Uniform with variance 1, as what a norm has passed on.
-      if (o.role == Role::input) fill_uniform(t, {.seed = seed++}, -std::sqrt(3.0), std::sqrt(3.0));
-      *o.pointer = t.raw();
+      const double bound = std::sqrt(3.0);
+      if (role == Role::input) fill_uniform(t, {.seed = i}, -bound, bound);
       tensors_.push_back(t);
+      // Yardsticks give all results in the type of their operands.
+      rivals_tensors_.push_back(
+          role == Role::wide_output && t.dtype() != dtype ? Tensor({count}, dtype) : t);
+      *pointer = t.raw();
+      *theirs[i].pointer = rivals_tensors_[i].raw();
     }
-    compute_statistics(p_, device_);
+    compute_statistics(ours_, device_);
   }
 
-  Work work() const override { return work_of(p_); }
+  Work work() const override { return work_of(ours_); }
   Runner ours() const override {
-    return {.by = "imago", .run = [this] { launch(p_, device_); }};
+    return {.by = kOurs, .run = [this] { launch(ours_, device_); }};
   }
   std::vector<Runner> rivals(const Yardsticks& yardsticks, bool allow_tf32,
                              std::string& why) const override {
-    return rivals_of(p_, yardsticks, allow_tf32, why);
+    return rivals_of(theirs_, yardsticks, allow_tf32, why);
   }
 
-  double error(const std::function<void()>& run) const override {
-    P p = p_;
-    const std::vector<Operand> ours = operands(p);
-    const auto written = [&](size_t i) {
-      return ours[i].role == Role::output || ours[i].role == Role::statistic;
-    };
-    for (size_t i = 0; i < ours.size(); ++i)
-      if (written(i)) Tensor(tensors_[i]).fill(std::numeric_limits<double>::quiet_NaN());
-    run();
+  double error(const Runner& runner) const override {
+    const std::vector<Tensor>& results = runner.by == kOurs ? tensors_ : rivals_tensors_;
+    P p = ours_;
+    const std::vector<Operand> all = operands(p);
+    for (size_t i = 0; i < all.size(); ++i)
+      if (is_written(all[i].role))
+        Tensor(results[i]).fill(std::numeric_limits<double>::quiet_NaN());
+    runner.run();
     const std::vector<Tensor>& expected = reference();
     double largest = 0;
-    for (size_t i = 0; i < ours.size(); ++i)
-      if (written(i)) largest = std::max(largest, gap(tensors_[i], expected[i]));
+    for (size_t i = 0; i < all.size(); ++i)
+      if (is_written(all[i].role)) largest = std::max(largest, gap(results[i], expected[i]));
     return largest;
   }
 
@@ -298,15 +304,15 @@ class Loaded : public LoadedLayer {
 
   const std::vector<Tensor>& reference() const {
     if (!reference_.empty()) return reference_;
-    P p = p_;
+    P p = ours_;
     p.dtype = DType::f64;
     narrow(p);
     const std::vector<Operand> all = operands(p);
     for (size_t i = 0; i < all.size(); ++i) {
       const Operand& o = all[i];
-      const bool given = o.role == Role::input || o.role == Role::input_statistic;
-      const Tensor t = given ? tensors_[i].view(0, {o.count}).clone().to(Device::cpu).to(DType::f64)
-                             : Tensor({o.count}, DType::f64, Device::cpu);
+      const Tensor t = is_written(o.role)
+                           ? Tensor({o.count}, DType::f64, Device::cpu)
+                           : tensors_[i].view(0, {o.count}).clone().to(Device::cpu).to(DType::f64);
       *o.pointer = t.raw();
       reference_.push_back(t);
     }
@@ -314,10 +320,10 @@ class Loaded : public LoadedLayer {
     return reference_;
   }
 
-  P p_;
+  P ours_, theirs_;
   Device device_;
-  std::vector<Tensor> tensors_;            // as operands()
-  mutable std::vector<Tensor> reference_;  // the same on the CPU in f64, of the first images
+  std::vector<Tensor> tensors_, rivals_tensors_;  // as operands()
+  mutable std::vector<Tensor> reference_;         // the same on the CPU in f64, of the first images
 };
 
 std::string direction_of(const Matmul& p) {

@@ -42,9 +42,11 @@ struct Yardsticks {
 };
 Yardsticks open_yardsticks(Device device);
 
+inline constexpr const char* kOurs = "imago";
+
 // One way to compute the layer.
 struct Runner {
-  std::string by;  // imago, cudnn, cublas
+  std::string by;  // kOurs, cudnn, cublas
   std::function<void()> run;
   bool deterministic = true;
 };
@@ -61,7 +63,7 @@ class LoadedLayer {
   // ||result - reference|| / ||reference||, the largest over all outputs, of a run that finds them
   // full of NaN. The reference is the CPU's in f64 from the same inputs, of the first images where
   // images do not matter to each other.
-  virtual double error(const std::function<void()>& run) const = 0;
+  virtual double error(const Runner& runner) const = 0;
 };
 std::unique_ptr<LoadedLayer> load(const Layer& layer, DType dtype);
 

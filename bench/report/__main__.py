@@ -86,6 +86,7 @@ def main():
                 state = "finished"
             except CutOff as signal:
                 kill_all()
+                store.tidy()
                 state, code = f"cut off by {signal}", 1
             context.machine["parts"][part] = {"seconds": time.monotonic() - began, "state": state,
                                               "commit": context.machine["commit"], "date": context.machine["date"]}

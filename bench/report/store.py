@@ -15,8 +15,14 @@ class Store:
     def __init__(self, folder, render):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.tidy()
         self.render = render
         self.saved = 0.0
+
+    def tidy(self):
+        """What a signal may have left half written goes."""
+        for path in self.folder.glob("*.part"):
+            path.unlink()
 
     def put(self, part, result):
         """Writes the part and the page."""
