@@ -10,7 +10,7 @@ namespace {
 
 std::string little(uint64_t value, size_t width) {
   std::string bytes;
-  for (size_t i = 0; i < width; ++i) bytes += static_cast<char>(value >> 8 * i);
+  for (; bytes.size() < width; value >>= 8) bytes += static_cast<char>(value);
   return bytes;
 }
 
