@@ -9,6 +9,7 @@
 #include "kernels/binary.h"
 #include "kernels/concat.h"
 #include "kernels/conv2d.h"
+#include "kernels/non_finite.h"
 #include "kernels/denoise_step.h"
 #include "kernels/dropout.h"
 #include "kernels/ema.h"
@@ -281,6 +282,7 @@ Work work_of(const Sgd& p) {
   return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n);
 }
 Work work_of(const Ema& p) { return streaming(3 * real(p.n), p.dtype, p.n); }
+Work work_of(const CountNonFinite& p) { return streaming(real(p.n), p.dtype, p.n); }
 Work work_of(const SumSquares& p) { return streaming(real(p.n), p.dtype, p.n); }
 
 }  // namespace imago::bench

@@ -11,6 +11,7 @@
 #include "kernels/binary.h"
 #include "kernels/concat.h"
 #include "kernels/conv2d.h"
+#include "kernels/non_finite.h"
 #include "kernels/denoise_step.h"
 #include "kernels/dropout.h"
 #include "kernels/ema.h"
