@@ -9,7 +9,8 @@ set(may_nn nn autograd kernels core)
 set(may_data data core)
 set(may_diffusion diffusion nn autograd kernels data core)
 set(may_examples examples diffusion nn autograd kernels data core)
-set(folders core kernels autograd nn data diffusion examples)
+set(may_cli cli examples diffusion nn autograd kernels data core)
+set(folders core kernels autograd nn data diffusion examples cli)
 set(backends cpu cuda simt)
 # The only ways from one backend's folder to another's: what chooses the CPU's table, the header that makes the emulator
 # stand in for CUDA, and what makes the emulator's memory a device.
