@@ -45,7 +45,7 @@ for file in final.png predictions.png loss.svg model/model.safetensors; do
 done
 
 for sampler in ddim dpmsolver++ euler euler_a heun pndm; do
-  ddpm --output-dir "sampler-$sampler" --max-train-steps 1 --sampler "$sampler" >/dev/null 2>&1 </dev/null
+  "$mnist" $small --output-dir "sampler-$sampler" --max-train-steps 1 --sampler "$sampler" >/dev/null 2>&1 </dev/null
   check "the sampler $sampler draws" test -s "sampler-$sampler/denoising.png"
 done
 expect 2 "--sampler" $small --output-dir never --sampler magic
