@@ -21,7 +21,7 @@ using Json = nlohmann::json;
 namespace {
 
 struct Flags {
-  std::string device = "auto", workload = "butterflies", precision = "bf16", filter;
+  std::string device = "auto", workload = "butterflies", precision, filter;
   int64_t batch = 0;
   int samples = 15, threads = 0;
   bool json_lines = false;
@@ -31,7 +31,7 @@ int parse(int argc, char** argv, Flags& f) {
   CLI::App app("the layers of a network, one by one");
   app.add_option("--device", f.device, "cpu, cuda or simt")->capture_default_str();
   app.add_option("--workload", f.workload, "butterflies, mnist or tiny")->capture_default_str();
-  app.add_option("--precision", f.precision, "f32, tf32 or bf16")->capture_default_str();
+  app.add_option("--precision", f.precision, "f32, tf32 or bf16; by itself bf16, on the CPU f32");
   app.add_option("--batch", f.batch, "images; 0 for the workload's own")->capture_default_str();
   app.add_option("--samples", f.samples, "calls to take the median of; 0 only lists the layers")
       ->capture_default_str();
@@ -177,7 +177,9 @@ int run(const Flags& f) {
   set_default_device(device_named(f.device));
   if (f.threads > 0) set_thread_count(f.threads);
   const Device device = default_device();
-  const Precision precision = bench::precision_named(f.precision);
+  const Precision precision = !f.precision.empty()    ? bench::precision_named(f.precision)
+                              : device == Device::cpu ? Precision::f32
+                                                      : Precision::bf16;
   using kernels::MatmulPrecision;
   kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32
                                                              : MatmulPrecision::f32);
@@ -188,7 +190,7 @@ int run(const Flags& f) {
   const bench::Yardsticks yardsticks = bench::open_yardsticks(device);
   const Json header{{"workload", f.workload},
                     {"device", imago::name_of(device)},
-                    {"precision", f.precision},
+                    {"precision", bench::name_of(precision)},
                     {"layers", layers.size()},
                     {"absent", yardsticks.absent},
                     {"cudnn", yardsticks.cudnn ? yardsticks.cudnn->version() : ""},
