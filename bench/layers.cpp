@@ -20,7 +20,7 @@ using namespace kernels;
 enum class Role : uint8_t {
   input,
   output,
-  wide_output,  // of the accumulator's type: statistics
+  wide_output,  // of the accumulator's type: statistics, gradients of weights
   wide_input,   // the same, from a forward pass
 };
 bool is_written(Role role) { return role == Role::output || role == Role::wide_output; }
@@ -54,7 +54,7 @@ std::vector<Operand> operands(Conv2dBackwardInput& p) {
 }
 std::vector<Operand> operands(Conv2dBackwardWeight& p) {
   return {operand(p.dy, y_count(p.shape)), operand(p.x, x_count(p.shape)),
-          operand(p.dweight, weight_count(p.shape))};
+          operand(p.dweight, weight_count(p.shape), Role::wide_output)};
 }
 std::vector<Operand> operands(GroupNormForward& p) {
   const int64_t n = p.N * p.S * p.C;
@@ -74,8 +74,8 @@ std::vector<Operand> operands(GroupNormBackward& p) {
           operand(p.mean, p.N * p.G, Role::wide_input),
           operand(p.rstd, p.N * p.G, Role::wide_input),
           operand(p.dx, n),
-          operand(p.dweight, p.C),
-          operand(p.dbias, p.C)};
+          operand(p.dweight, p.C, Role::wide_output),
+          operand(p.dbias, p.C, Role::wide_output)};
 }
 std::vector<Operand> operands(AttentionForward& p) {
   const int64_t q = p.N * p.T * p.C, k = p.N * p.S * p.C;
@@ -97,7 +97,7 @@ std::vector<Operand> operands(Matmul& p) {
   const auto count = [&](int64_t step, int64_t size) { return (step ? p.batch : 1) * size; };
   std::vector<Operand> all = {operand(p.a, count(p.a_step, p.M * p.K)),
                               operand(p.b, count(p.b_step, p.K * p.N)),
-                              operand(p.c, count(p.c_step, p.M * p.N))};
+                              operand(p.c, count(p.c_step, p.M * p.N), p.wide ? Role::wide_output : Role::output)};
   if (p.bias) all.push_back(operand(p.bias, p.N));
   return all;
 }
@@ -248,6 +248,10 @@ class Loaded : public LoadedLayer {
  public:
   Loaded(P p, DType dtype) : ours_(p), theirs_(p), device_(default_device()) {
     ours_.dtype = theirs_.dtype = dtype;
+    if constexpr (std::is_same_v<P, Matmul>) {
+      ours_.wide = p.transpose_a;  // gradients of weights
+      theirs_.wide = false;
+    }
     const std::vector<Operand> ours = operands(ours_), theirs = operands(theirs_);
     for (size_t i = 0; i < ours.size(); ++i) {
       const auto [pointer, count, role] = ours[i];

@@ -76,13 +76,16 @@ TrainingStep::TrainingStep(const Workload& workload, Precision precision, bool g
       graph_(graph),
       scheduler_({.num_train_timesteps = kTimesteps}),
       batches_(images_for(workload), {.batch_size = workload.batch, .seed = kSeed}, diffusion::DataPlace::device),
-      model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed, dtype_of(precision)))),
-      x_t_(randn(workload.images(), {.seed = kSeed}, dtype_of(precision))) {
+      model_(std::make_unique<nn::UNet2D>(workload.config, nn::Init::random(kSeed))),
+      x_t_(randn(workload.images(), {.seed = kSeed})) {
   using kernels::MatmulPrecision;
   sampling_step_ = scheduler_.plan()[kTimesteps / 2];
   kernels::set_matmul_precision(precision == Precision::tf32 ? MatmulPrecision::tf32 : MatmulPrecision::f32);
-  if (precision == Precision::bf16) return;
-  const diffusion::TrainerOptions options{.learning_rate = {.peak = 1e-4}, .ema = nn::EmaOptions{}, .graph = graph};
+  const diffusion::TrainerOptions options{
+      .learning_rate = {.peak = 1e-4},
+      .ema = nn::EmaOptions{},
+      .graph = graph,
+      .compute = precision == Precision::bf16 ? std::optional(DType::bf16) : std::nullopt};
   trainer_ = std::make_unique<diffusion::Trainer>(*model_, options);
 }
 
@@ -96,8 +99,7 @@ void TrainingStep::zero_gradients() {
 Variable TrainingStep::loss() const {
   const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_ ? trainer_->step_at() : nullptr};
   const diffusion::TrainingBatch batch = diffusion::training_batch(scheduler_, batches_.batch(key), key);
-  const DType dtype = dtype_of(precision_);
-  return mse_loss((*model_)(batch.x_t.to(dtype), batch.t), batch.target.to(dtype));
+  return mse_loss((*model_)(batch.x_t, batch.t), batch.target);
 }
 
 void TrainingStep::forward() { loss_ = loss(); }

@@ -20,6 +20,7 @@
 #include "kernels/layer_norm.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
+#include "kernels/non_finite.h"
 #include "kernels/noisy_images.h"
 #include "kernels/pad.h"
 #include "kernels/permute.h"

@@ -25,10 +25,9 @@ const bool cuda = (cuda_kernels::register_with_imago(), true);
 void register_backend(Device device, const Backend& backend) { registered[static_cast<size_t>(device)] = &backend; }
 
 const Backend& backend_for(Device device) {
-  if (device == Device::cpu && memory_source(device)) return queueing_backend();
   if (const Backend* backend = registered[static_cast<size_t>(device)]) return *backend;
   IMAGO_CHECK(device == Device::cpu, "this build of imago has no ", device, " backend");
-  return cpu_backend();
+  return memory_source(Device::cpu) ? queueing_backend() : cpu_backend();
 }
 
 }  // namespace imago::kernels
