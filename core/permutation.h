@@ -1,5 +1,5 @@
-// Permutations that are evaluated position by position: the order of an epoch is never written down, so any device finds
-// the rows of any batch by itself.
+// Permutations that are evaluated position by position: the order of an epoch is never written down, so any device
+// finds the rows of any batch by itself.
 #pragma once
 
 #include "core/philox.h"

@@ -43,8 +43,8 @@ IMAGO_HOST_DEVICE inline Philox4 philox4x32(Philox4 counter, uint32_t key0, uint
   return counter;
 }
 
-// The four words that elements 4 * block .. 4 * block + 3 of the sequence are made of. The key is resolved(): the way for
-// loops, which without a read in them become vector code.
+// The four words that elements 4 * block .. 4 * block + 3 of the sequence are made of. The key is resolved(): the way
+// for loops, which without a read in them become vector code.
 IMAGO_HOST_DEVICE inline Philox4 resolved_words(const RandomKey& key, uint64_t block) {
   return philox4x32({{static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), key.step, key.stream}},
                     static_cast<uint32_t>(key.seed), static_cast<uint32_t>(key.seed >> 32));

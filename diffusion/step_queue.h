@@ -1,5 +1,5 @@
-// Training steps between the host, which gives them to a device and hears of them later, and the device, which does them
-// one after the other.
+// Training steps between the host, which gives them to a device and hears of them later, and the device, which does
+// them one after the other.
 #pragma once
 
 #include <functional>

@@ -82,8 +82,8 @@ class Trainer {
   // Their number in the device's memory, as the work of a step sees it: for RandomKey::step_at.
   const uint32_t* step_at() const { return queue_->step_at(); }
   nn::ParameterArena& arena() { return *arena_; }
-  // The memory of a step, found out without making one; and the largest batch, at most `limit`, whose step needs no more
-  // than `bytes`.
+  // The memory of a step, found out without making one; and the largest batch, at most `limit`, whose step needs no
+  // more than `bytes`.
   MemoryTrace memory_of_step(const Loss& loss);
   int64_t largest_batch(size_t bytes, const std::function<Variable(int64_t batch_size)>& loss, int64_t limit);
 
