@@ -20,6 +20,7 @@
 #include "kernels/layer_norm.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
+#include "kernels/next_timestep.h"
 #include "kernels/non_finite.h"
 #include "kernels/noisy_images.h"
 #include "kernels/pad.h"
@@ -279,6 +280,7 @@ Work work_of(const AdamW& p) {
   if (p.shadow) work.bytes += 2 * real(p.n);
   return work;
 }
+Work work_of(const NextTimestep& p) { return streaming(real(p.N), p.dtype, p.N); }
 Work work_of(const Sgd& p) {
   return streaming((3 + (p.momentum_buffer ? 2 : 0)) * real(p.n), p.dtype, p.n);
 }

@@ -151,7 +151,8 @@ int sample(const Flags& f) {
                                           .eta = f.eta,
                                           .seed = f.seed,
                                           .first_image = static_cast<uint64_t>(first),
-                                          .torch_seed = f.torch_seed},
+                                          .torch_seed = f.torch_seed,
+                                          .graph = default_device() == Device::cuda},
                                          look);
       all.slice(first, first + count).copy_from(x.to(Device::cpu));
     }

@@ -1,10 +1,12 @@
 #include "diffusion/edm.h"
 
 #include <cmath>
-#include <numeric>
 
 #include "autograd/functions.h"
-#include "core/random.h"
+#include "kernels/binary.h"
+#include "kernels/fill_random.h"
+#include "kernels/scale.h"
+#include "kernels/unary.h"
 #include "nn/training.h"
 
 namespace imago::diffusion {
@@ -58,33 +60,32 @@ Variable EdmDenoiser::operator()(const Variable& x, const Tensor& sigma) const {
 EdmDenoiser::Batch EdmDenoiser::training_batch(const Tensor& x0, const BatchKey& key) const {
   IMAGO_CHECK(x0.defined() && x0.rank() >= 1, "EdmDenoiser: x0 must be (N, ...), got ", x0.shape());
   const int64_t N = x0.dim(0);
-  Tensor drawn({N}, DType::f32, Device::cpu);
-  fill_normal(drawn, {.seed = key.seed, .stream = kTimestepStream, .step = key.step}, options_.P_std, key.first_image);
-  std::vector<float> sigmas = drawn.to_vector<float>();
-  for (float& sigma : sigmas) sigma = static_cast<float>(std::exp(sigma + options_.P_mean));
+  const double sigma_data = options_.sigma_data;
+  Tensor log_sigma({N}, DType::f64, x0.device());
+  kernels::fill_normal(log_sigma, key.stream(kTimestepStream), options_.P_std, key.first_image);
+  log_sigma = kernels::scale(log_sigma, 1, options_.P_mean);
+  const auto divide = [](const Tensor& a, const Tensor& b) { return kernels::binary(BinaryOp::div, a, b); };
+  const Tensor sigma = kernels::unary(UnaryOp::exp, log_sigma), square = kernels::binary(BinaryOp::mul, sigma, sigma);
+  const Tensor root = kernels::unary(UnaryOp::sqrt, kernels::scale(square, 1, sigma_data * sigma_data));
+  const Tensor c_in = divide(Tensor::full({N}, 1, DType::f64, x0.device()), root), noise_in = divide(sigma, root);
 
-  // Input and target are both sums of x_0 and noise, image by image: each image is its own time step of a schedule.
-  std::vector<int64_t> order(sigmas.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  const Tensor t = Tensor::from<int64_t>(order, {N}, x0.device());
+  // Input and target are both sums of x_0 and noise, image by image: c_in x_0 + c_in sigma epsilon, and
+  // ((1 - c_skip) x_0 - c_skip sigma epsilon) / c_out, where what x_0 and epsilon are multiplied by boils down to
+  // c_in sigma / sigma_data and -c_in sigma_data.
   const uint64_t image_size = N ? static_cast<uint64_t>(x0.numel() / N) : 0;
-  const Noise noise({.seed = key.seed, .stream = kNoiseStream, .step = key.step}, key.first_image * image_size);
-  const auto each = [&](auto f) { return for_each_sigma(sigmas, options_.sigma_data, x0.device(), f); };
-  using P = Preconditioning;
-  const Tensor input = kernels::add_noise(x0, noise, t, each([](double, const P& p) { return p.c_in; }),
-                                          each([](double sigma, const P& p) { return p.c_in * sigma; }));
-  const Tensor target =
-      kernels::add_noise(x0, noise, t, each([](double, const P& p) { return (1 - p.c_skip) / p.c_out; }),
-                         each([](double sigma, const P& p) { return -p.c_skip * sigma / p.c_out; }));
-  return {.input = input,
-          .target = target,
-          .sigma = Tensor::from<float>(sigmas, {N}, x0.device()),
-          .c_noise = each([](double, const P& p) { return p.c_noise; })};
+  const Noise noise(key.stream(kNoiseStream), key.first_image * image_size);
+  const auto mix = [&](const Tensor& alpha, const Tensor& beta) {
+    return kernels::add_noise(x0, noise, {}, alpha.to(DType::f32), beta.to(DType::f32));
+  };
+  return {.input = mix(c_in, noise_in),
+          .target = mix(kernels::scale(noise_in, 1 / sigma_data), kernels::scale(c_in, -sigma_data)),
+          .sigma = sigma.to(DType::f32),
+          .c_noise = kernels::scale(log_sigma, 0.25).to(DType::f32)};
 }
 
 Variable EdmDenoiser::training_loss(const Tensor& x0, const BatchKey& key) const {
   const Batch batch = training_batch(x0, key);
-  const nn::Training training(key.seed, key.step);
+  const nn::Training training(key.seed, key.step, key.step_at);
   return mse_loss(network_(batch.input, batch.c_noise), batch.target);
 }
 

@@ -12,7 +12,7 @@ namespace imago::diffusion {
 // the scheduler's time steps need not be integers.
 using Model = std::function<Tensor(const Tensor& x_t, const Tensor& t)>;
 
-// Told after each step.
+// Told after each step. Whoever wants to keep x or x0 clones it: with a graph the next step overwrites both.
 struct SampleProgress {
   int64_t step, total;  // this step, from 1, of how many
   double t;             // its time step
@@ -30,6 +30,10 @@ struct SampleOptions {
   uint64_t first_image = 0;  // images of one seed are numbered: parts of a batch equal the batch
   // Draw what a diffusers pipeline draws with torch.Generator().manual_seed(torch_seed), in place of `seed`.
   std::optional<uint64_t> torch_seed = {};
+  // A step is captured once, and launched as a whole from then on: the same bits, less to do for the host. The model
+  // then has to be work of the device alone. Without effect where a step takes the host: dynamic thresholding,
+  // torch_seed.
+  bool graph = false;
 };
 
 // Images of the given shape (N, H, W, C), about in [-1, 1]. The same seed gives the same noise on

@@ -1,6 +1,7 @@
 #include "diffusion/sampling_noise.h"
 
 #include "core/random.h"
+#include "kernels/fill_random.h"
 #include "kernels/permute.h"
 #include "kernels/scale.h"
 
@@ -21,12 +22,19 @@ RandomKey SamplingNoise::key(uint32_t k) const { return {.seed = seed_.seed, .st
 Tensor SamplingNoise::start(double deviation) {
   if (torch_) return deviation == 1 ? draw_torch() : kernels::scale(draw_torch(), deviation);
   Tensor x(shape_);
-  fill_normal(x, key(0), deviation, first_element_);
+  kernels::fill_normal(x, key(0), deviation, first_element_);
   return x;
 }
 
 kernels::Noise SamplingNoise::step(uint32_t k) {
   return torch_ ? kernels::Noise(draw_torch()) : kernels::Noise(key(k), first_element_);
+}
+
+kernels::Noise SamplingNoise::step_at(const uint32_t* k) const {
+  IMAGO_CHECK(is_drawn_on_device(), "sample: PyTorch's generator runs on the host, not within a graph");
+  RandomKey every = key(0);
+  every.step_at = k;
+  return kernels::Noise(every, first_element_);
 }
 
 // PyTorch draws (N, C, ...).

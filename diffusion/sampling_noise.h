@@ -25,6 +25,9 @@ class SamplingNoise {
   Tensor start(double deviation);
   // For step k, from 1. PyTorch's generator does not draw where a step wants none, so call this only where it does.
   kernels::Noise step(uint32_t k);
+  // The same for a step whose number lies in the device's memory. PyTorch's generator runs on the host.
+  bool is_drawn_on_device() const { return !torch_; }
+  kernels::Noise step_at(const uint32_t* k) const;
 
  private:
   RandomKey key(uint32_t k) const;

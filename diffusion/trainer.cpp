@@ -78,7 +78,10 @@ void Trainer::give(const Loss& loss, CapturedStep& step) {
     step.plan = plan_memory(trace_memory(device(), [&] { run(loss); }));
     return;
   }
-  if (!step.graph.captured()) step.graph = Graph::capture(device(), *step.plan, [&] { run(loss); });
+  if (!step.graph.captured()) {
+    trim_memory(device());  // what the first step leaves behind: a graph has memory of its own
+    step.graph = Graph::capture(device(), *step.plan, [&] { run(loss); });
+  }
   step.graph.launch();
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/next_timestep.h"
+
 namespace imago::diffusion {
 namespace {
 
@@ -50,6 +52,37 @@ Tensor Trajectory::advance(const Tensor& model, const Noise& noise, bool want_x0
   x_ = std::move(x);
   ++next_;
   return x0;
+}
+
+void Trajectory::to_device() {
+  IMAGO_CHECK(may_be_captured(), "Trajectory: dynamic thresholding takes the host's help, so no step can be captured");
+  IMAGO_CHECK(next_ == 0, "Trajectory: to_device() comes before the first step");
+  std::vector<DenoiseCoefficients> updates;
+  std::vector<float> times;
+  for (const SamplingStep& step : steps_) {
+    updates.push_back(step.update);
+    updates.back().draws_noise = step.draws_noise;
+    times.push_back(static_cast<float>(step.t));
+  }
+  plan_.emplace(updates, x_.device());
+  const Tensor t = Tensor::from<float>(times, {static_cast<int64_t>(times.size())}, x_.device());
+  plan_timesteps_ = integer_timesteps_ ? t.to(DType::i64) : t;
+  x_ = x_.clone();  // it may be somebody else's, too
+}
+
+bool Trajectory::ever_draws_noise() const {
+  return std::any_of(steps_.begin(), steps_.end(), [](const SamplingStep& step) { return step.draws_noise; });
+}
+
+Tensor Trajectory::timesteps_on_device() {
+  return kernels::next_timestep(plan_timesteps_, plan_->step, x_.dim(0));
+}
+
+Tensor Trajectory::advance_on_device(const Tensor& model, const Noise& noise, bool want_x0) {
+  IMAGO_CHECK(noise.given() || !ever_draws_noise(), "Trajectory: there are steps that need noise");
+  return kernels::denoise_step(x_, model, *plan_,
+                               {.noise = noise, .want_x0 = want_x0, .memory = memory_, .in_place = true})
+      .x0;
 }
 
 // The quantile of the image's |x_0|, at least 1.

@@ -1,6 +1,8 @@
 // The way from noise to an image, step by step, along a scheduler's plan.
 #pragma once
 
+#include <optional>
+
 #include "diffusion/scheduler.h"
 
 namespace imago::diffusion {
@@ -30,6 +32,21 @@ class Trajectory {
   // too; noise is standard normal, of x's shape. Returns the predicted x_0 if that is wanted.
   Tensor advance(const Tensor& model, const Noise& noise = {}, bool want_x0 = false);
 
+  // ---- the same as work of the device alone, which is the same for every step ----
+
+  // Whether that is possible. Dynamic thresholding takes the host to find its limits.
+  bool may_be_captured() const { return !config_.thresholding; }
+  // Sends the plan to the device. From here on x() stays where it is: steps overwrite it.
+  void to_device();
+  // The step that advance_on_device() takes next, from 1, in the device's memory: for RandomKey::step_at.
+  const uint32_t* step_at() const { return static_cast<const uint32_t*>(plan_->step.raw()); }
+  // timesteps() and advance() of the next step. `noise` may be given for all steps if it is for one.
+  Tensor timesteps_on_device();
+  Tensor advance_on_device(const Tensor& model, const Noise& noise, bool want_x0);
+  // Counts a step that has been given to the device.
+  void count() { ++next_; }
+  bool ever_draws_noise() const;
+
  private:
   const SamplingStep& step() const;
   // Each image's limit of |x_0| by dynamic thresholding.
@@ -40,6 +57,8 @@ class Trajectory {
   std::vector<SamplingStep> steps_;
   Tensor x_, memory_;  // (N, ..., C)  (M, N, ..., C)
   size_t next_ = 0;
+  std::optional<kernels::DenoisePlan> plan_;
+  Tensor plan_timesteps_;  // (steps), i64 or f32
 };
 
 }  // namespace imago::diffusion

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <limits>
+#include <span>
 
 #include "kernels/noise.h"
 
@@ -33,6 +34,7 @@ struct DenoiseCoefficients {
   NoiseScale scale = NoiseScale::fixed;
   double sigma = 0;                     // fixed, ignored
   double log_small = 0, log_large = 0;  // learned_range: for v = -1 and for v = 1
+  bool draws_noise = true;              // false: none is added, even if some is given
 };
 
 struct DenoiseStep {
@@ -43,6 +45,10 @@ struct DenoiseStep {
   void* memory;             // (up to kMemories, N, S, C), or null
   int64_t N, S, C;
   DenoiseCoefficients coefficients;
+  // In the device's memory: those of all steps, and which one this is, from 1. Null: the above, which otherwise only
+  // tell whether the model says the variance.
+  const DenoiseCoefficients* plan;
+  const uint32_t* step;
   DType dtype;
 };
 
@@ -53,6 +59,17 @@ struct DenoiseOptions {
   // coefficients.clip.
   Tensor limit = {};
   Tensor memory = {};  // (M, N, ..., C), written in place; M as many as the coefficients speak of
+  bool in_place = false;  // x is written over x_t
+};
+
+// The coefficients of all steps on the device, for a step that is captured in a graph.
+struct DenoisePlan {
+  explicit DenoisePlan(std::span<const DenoiseCoefficients> steps, Device device = default_device());
+
+  Tensor coefficients;  // u8 (steps x sizeof(DenoiseCoefficients))
+  Tensor step;          // i32 (1): the step at hand, from 1; next_timestep() counts it
+  bool says_variance;   // whether the model does, in all steps: the scale is not fixed
+  int memories = 0;     // the most that a step speaks of
 };
 
 // How many memories the coefficients speak of: 1 + the largest index.
@@ -66,6 +83,9 @@ struct DenoiseResult {
 // scale is fixed.
 DenoiseResult denoise_step(const Tensor& x_t, const Tensor& model,
                            const DenoiseCoefficients& coefficients,
+                           const DenoiseOptions& options = {});
+// The step of the plan that its counter is at.
+DenoiseResult denoise_step(const Tensor& x_t, const Tensor& model, const DenoisePlan& plan,
                            const DenoiseOptions& options = {});
 
 }  // namespace imago::kernels

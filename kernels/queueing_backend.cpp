@@ -22,6 +22,7 @@
 #include "kernels/layer_norm.h"
 #include "kernels/loss.h"
 #include "kernels/matmul.h"
+#include "kernels/next_timestep.h"
 #include "kernels/noisy_images.h"
 #include "kernels/pad.h"
 #include "kernels/permute.h"

@@ -158,6 +158,43 @@ TEST_CASE("denoise_step passes over what the model says about the variance if to
   CHECK(difference(kernels::denoise_step(x, m, c, {.noise = z}).x, reference(x, m, z, c).x) < tolerance(DType::f32));
 }
 
+TEST_CASE("denoise_step finds its coefficients in a plan on the device, and may write over x_t", "[denoise_step]") {
+  const RandomKey key{.seed = 3};
+  for (const NoiseScale scale :
+       {NoiseScale::fixed, NoiseScale::learned, NoiseScale::learned_range, NoiseScale::ignored})
+    for (const Shape& shape : {Shape{2, 3, 5, 1}, Shape{3, 6, 4, 4}})
+      for (const DType dtype : device_types()) {
+        std::vector<DenoiseCoefficients> steps(3, kPlain);
+        for (size_t k = 0; k < 3; ++k) {
+          DenoiseCoefficients& c = steps[k];
+          c.scale = scale, c.log_small = -9, c.log_large = -2;
+          c.x_x0 += 0.1 * static_cast<double>(k), c.x0_model -= 0.2 * static_cast<double>(k);
+          c.draws_noise = k != 1;
+        }
+        if (scale == NoiseScale::learned_range) steps[2].scale = NoiseScale::ignored;  // as schedulers end
+        steps[1].x_memory[0] = 0.5, steps[1].keep_memory[1] = 0.25, steps[1].keep_x = 0.5;
+        steps[1].keep = 1, steps[2].keep = 0;
+        steps[2].keep_x = 0.25, steps[2].keep_model = 2, steps[2].x_memory[1] = -1;
+        kernels::DenoisePlan plan(steps);
+        Tensor m(scale == NoiseScale::fixed ? shape : shape.with(-1, 2 * shape[-1]), dtype);
+        fill_uniform(m, {.seed = 2});
+        Tensor memory = randn(shape.inserted(0, 2), dtype, 5), expected_memory = memory.clone();
+        for (size_t k = 0; k < 3; ++k) {
+          CAPTURE(static_cast<int>(scale), shape, dtype, k);
+          Tensor x = randn(shape, dtype, 1 + k);
+          const DenoiseResult expected = kernels::denoise_step(
+              x, m, steps[k], {.noise = Noise(key, 77), .want_x0 = true, .memory = expected_memory});
+          plan.step.fill(static_cast<double>(k + 1));
+          const DenoiseResult y = kernels::denoise_step(
+              x, m, plan, {.noise = Noise(key, 77), .want_x0 = true, .memory = memory, .in_place = true});
+          CHECK(y.x.shares_memory_with(x));
+          CHECK(difference(x, expected.x) == 0);
+          CHECK(difference(y.x0, expected.x0) == 0);
+          CHECK(difference(memory, expected_memory) == 0);
+        }
+      }
+}
+
 TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
   const Tensor x = randn({2, 4, 4, 3});
   CHECK_THROWS_WITH(kernels::denoise_step(randn({3}), randn({3}), kPlain),
@@ -176,4 +213,9 @@ TEST_CASE("denoise_step names the bad argument", "[denoise_step][errors]") {
                     "denoise_step: memory must be (2, 2, 4, 4, 3) f64, got (1, 2, 4, 4, 3) f64");
   c.keep = 4;
   CHECK_THROWS_WITH(kernels::denoise_step(x, x, c), "denoise_step: keep must be below 4, got 4");
+  CHECK_THROWS_WITH(kernels::DenoisePlan({}), "DenoisePlan: there must be at least one step");
+  std::vector<DenoiseCoefficients> mixed(2, kPlain);
+  mixed[1].scale = NoiseScale::learned;
+  CHECK_THROWS_WITH(kernels::DenoisePlan(mixed),
+                    "DenoisePlan: the model must say the variance in all steps or in none");
 }

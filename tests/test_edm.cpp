@@ -61,6 +61,12 @@ TEST_CASE("EDM's training batch has the noise levels that it should, and can be 
   CHECK(difference(tail.sigma, whole.sigma.slice(2, 6)) == 0);
   CHECK(difference(denoiser.training_batch(x0, {.seed = 1, .step = 8}).target, whole.target) > 0.1);
 
+  const Tensor seven = Tensor::from<int32_t>({7}, {1});  // the step on the device
+  const EdmDenoiser::Batch same = denoiser.training_batch(
+      x0, {.seed = 1, .step_at = static_cast<const uint32_t*>(seven.raw())});
+  CHECK(difference(same.input, whole.input) == 0);
+  CHECK(difference(same.sigma, whole.sigma) == 0);
+
   const EdmDenoiser::Batch many = denoiser.training_batch(Tensor::zeros({4000, 1}), {});
   double mean = 0, square = 0;
   for (int64_t i = 0; i < 4000; ++i) {

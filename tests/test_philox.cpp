@@ -180,8 +180,8 @@ TEST_CASE("integers stay in range and are even", "[random]") {
 
 TEST_CASE("a key reads its step where it is kept", "[random]") {
   const uint32_t counter = 4;
-  const RandomKey there{.seed = 6, .stream = 2, .step = 3, .step_at = &counter},
-      here{.seed = 6, .stream = 2, .step = 7};
+  const RandomKey there{.seed = 6, .stream = 2, .step = 3, .step_at = &counter};
+  const RandomKey here{.seed = 6, .stream = 2, .step = 7};
   CHECK(there.resolved().step == 7);
   CHECK(there.resolved().step_at == nullptr);
   for (const uint64_t i : {0, 1, 5, 1000}) {

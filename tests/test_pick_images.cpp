@@ -60,9 +60,10 @@ TEST_CASE("picked images are those of data::Batches", "[pick_images]") {
         // The batch's bytes alone, one image after the other.
         Tensor gathered(shape.with(0, batch_size), DType::u8, Device::cpu);
         const std::vector<int64_t> rows = batch.labels.to_vector<int64_t>();
-        for (int64_t n = 0; n < batch_size; ++n)
-          gathered.slice(n, n + 1).copy_from(
-              set.images.slice(rows[static_cast<size_t>(n)], rows[static_cast<size_t>(n)] + 1));
+        for (int64_t n = 0; n < batch_size; ++n) {
+          const int64_t row = rows[static_cast<size_t>(n)];
+          gathered.slice(n, n + 1).copy_from(set.images.slice(row, row + 1));
+        }
         x0.images = gathered.to(default_device());
         x0.gathered = true;
         CHECK(difference(kernels::pick_images(x0, symmetric), batch.images) == 0);

@@ -8,7 +8,9 @@
 #include "diffusion/trajectory.h"
 #include "diffusion/training_loss.h"
 #include "nn/training.h"
+#include "kernels/concat.h"
 #include "kernels/scale.h"
+#include "kernels/timestep_embedding.h"
 #include "tests/support.h"
 
 using namespace imago;
@@ -45,6 +47,17 @@ Tensor fickle(const Tensor& x_t, const Tensor& t) {
   for (float& v : y.span<float>())
     v = std::sin(3 * v + static_cast<float>(t.to_vector<int64_t>()[0]));
   return y;
+}
+
+// The same as work of the device alone.
+Tensor fickle_on_device(const Tensor& x_t, const Tensor& t) {
+  const Tensor told = kernels::timestep_embedding(t, x_t.dim(-1)).reshape({x_t.dim(0), 1, 1, x_t.dim(-1)});
+  return (tanh(3.0 * Variable(x_t) + Variable(told)) * 0.9).value();
+}
+// And what it would have to say about the variance behind it.
+Tensor fickle_about_variance(const Tensor& x_t, const Tensor& t) {
+  const Tensor mean = fickle_on_device(x_t, t);
+  return kernels::concat({mean, mean});
 }
 
 }  // namespace
@@ -89,6 +102,61 @@ TEST_CASE("sampling draws its noise as the scheduler wants it", "[sampler]") {
     way.advance(fickle(way.x(), way.timesteps()), imago::randn(shape, key));
   }
   CHECK(difference(sample(fickle, scheduler, shape, {.steps = 4, .seed = 5}), way.x()) == 0);
+}
+
+TEST_CASE("sampling by a graph gives the same bits, step by step", "[sampler][graph]") {
+  struct Case {
+    const char* scheduler;
+    double eta = 0;
+    VarianceType variance = VarianceType::fixed_small;
+  };
+  for (const auto& [name, eta, variance] : {
+           Case{"DDPMScheduler"}, Case{"DDIMScheduler"}, Case{"DDIMScheduler", 0.7},
+           Case{"DDPMScheduler", 0, VarianceType::learned_range}, Case{"DPMSolverMultistepScheduler"},
+           Case{"PNDMScheduler"}, Case{"EulerDiscreteScheduler"}, Case{"EulerAncestralDiscreteScheduler"},
+           Case{"HeunDiscreteScheduler"}}) {
+    CAPTURE(name, eta);
+    SchedulerConfig config;
+    config.variance_type = variance;
+    const std::unique_ptr<Scheduler> scheduler = make_scheduler(name, config);
+    const Model model = variance == VarianceType::fixed_small ? fickle_on_device : fickle_about_variance;
+    struct Seen {
+      int64_t step, total;
+      double t;
+      Tensor x, x0;
+    };
+    const auto draw = [&](bool graph, std::vector<Seen>* seen) {
+      SampleCallback progress;
+      if (seen)
+        progress = [=](const SampleProgress& p) {
+          seen->push_back({p.step, p.total, p.t, p.x.clone(), p.x0.clone()});
+        };
+      return sample(model, *scheduler, {3, 4, 5, 4},
+                    {.steps = 6, .eta = eta, .seed = 7, .first_image = 2, .graph = graph}, progress);
+    };
+    std::vector<Seen> eager, graphed;
+    const Tensor expected = draw(false, &eager);
+    CHECK(difference(draw(true, &graphed), expected) == 0);
+    CHECK(difference(draw(true, nullptr), expected) == 0);
+    REQUIRE(graphed.size() == eager.size());
+    for (size_t i = 0; i < eager.size(); ++i) {
+      CHECK(graphed[i].step == eager[i].step);
+      CHECK(graphed[i].total == eager[i].total);
+      CHECK(graphed[i].t == eager[i].t);
+      CHECK(difference(graphed[i].x, eager[i].x) == 0);
+      CHECK(difference(graphed[i].x0, eager[i].x0) == 0);
+    }
+  }
+  // What takes the host is done step by step, whatever is asked for.
+  DDPMScheduler thresholding({.thresholding = true});
+  const auto draw = [&](Scheduler& scheduler, SampleOptions options, bool graph) {
+    options.steps = 4, options.graph = graph;
+    return sample(fickle_on_device, scheduler, {2, 4, 4, 4}, options);
+  };
+  CHECK(difference(draw(thresholding, {}, true), draw(thresholding, {}, false)) == 0);
+  DDPMScheduler plain;
+  CHECK(difference(draw(plain, {.torch_seed = 3}, true), draw(plain, {.torch_seed = 3}, false)) == 0);
+  CHECK(draw(plain, {}, true).shape() == Shape{2, 4, 4, 4});
 }
 
 TEST_CASE("sampling reports every step", "[sampler]") {

@@ -20,7 +20,8 @@ constexpr data::PixelRange kRange = data::PixelRange::symmetric;
 // The forward process, the way back, and the network between them.
 class Ddpm {
  public:
-  Ddpm(const nn::UNet2D& unet, const DdpmFlags& flags, uint64_t seed) : unet_(unet), flags_(flags), seed_(seed) {
+  Ddpm(const nn::UNet2D& unet, const DdpmFlags& flags, const TrainingFlags& training)
+      : unet_(unet), flags_(flags), training_(training) {
     const diffusion::SchedulerConfig schedule{.num_train_timesteps = flags.ddpm_num_steps,
                                               .beta_schedule = diffusion::beta_schedule(flags.ddpm_beta_schedule),
                                               .prediction_type = diffusion::prediction_type(flags.prediction_type)};
@@ -52,7 +53,10 @@ class Ddpm {
     };
     return diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet_(x_t, t).value(); }, *reverse_,
                              {count, size.height, size.width, channels},
-                             {.steps = flags_.ddpm_num_inference_steps, .seed = seed_}, each_step);
+                             {.steps = flags_.ddpm_num_inference_steps,
+                              .seed = training_.seed,
+                              .graph = training_.use_graph()},
+                             each_step);
   }
 
   // Some pictures on their way: x_t above the x_0 predicted from it.
@@ -67,7 +71,7 @@ class Ddpm {
  private:
   const nn::UNet2D& unet_;
   const DdpmFlags& flags_;
-  uint64_t seed_;
+  const TrainingFlags& training_;
   diffusion::LossOptions loss_;
   std::unique_ptr<diffusion::Scheduler> forward_, reverse_;
 };
@@ -111,7 +115,7 @@ diffusion::Settings DdpmFlags::settings() const {
 int train_ddpm(const std::string& name, const nn::UNet2D& unet, const data::ImageDataset& images,
                const DdpmFlags& flags, const TrainingFlags& training, const diffusion::Settings& settings) {
   flags.check();
-  const Ddpm ddpm(unet, flags, training.seed);
+  const Ddpm ddpm(unet, flags, training);
   Recipe recipe{.name = name, .model = &unet};
   recipe.loss = [&](const diffusion::PickedImages& x0, const diffusion::BatchKey& key) { return ddpm.loss(x0, key); };
   recipe.draw_samples = [&](const fs::path& png) { write_grid(png, ddpm.draw(training.eval_batch_size), kRange); };

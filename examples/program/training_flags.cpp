@@ -60,7 +60,7 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--device", f.device, "auto, cpu, cuda, or simt: the CUDA kernels on an emulator, for tests",
       CLI::IsMember({"auto", "cpu", "cuda", "simt"}));
   app.add_flag("--graph,!--no-graph", f.graph,
-               "capture a training step and launch it as a whole; the results are the same bits (default: on a GPU)")
+               "capture a step of training or sampling, and launch it as a whole: the same bits (default: on a GPU)")
       ->group(group);
   add("--precision", f.precision,
       "f32, tf32 (products on a GPU rounded to 11 bits) or bf16 (activations and the weights' copies that are computed "

@@ -31,11 +31,6 @@ nn::LearningRateOptions learning_rate_options(const TrainingFlags& flags, int64_
           .total_steps = total_steps};
 }
 
-// A graph saves what launching costs: on a GPU as much as the work itself where models are small. Nobody can look into it.
-bool use_graph(const TrainingFlags& flags) {
-  return !flags.detect_anomaly && flags.graph.value_or(default_device() == Device::cuda);
-}
-
 diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t total_steps) {
   diffusion::TrainerOptions options{
       .learning_rate = learning_rate_options(flags, total_steps),
@@ -46,7 +41,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
       .gradient_accumulation_steps = flags.gradient_accumulation_steps,
-      .graph = use_graph(flags),
+      .graph = flags.use_graph() && !flags.detect_anomaly,  // nobody can look into a graph
   };
   if (flags.precision_on(default_device()) == "bf16") options.compute = DType::bf16;
   if (flags.use_ema)

@@ -45,14 +45,13 @@ void add_memories(const double* coefficients, const T* memory, int64_t stride, T
   }
 }
 
+// What memory[keep] is to become.
 template <typename T>
-void remember(const DenoiseCoefficients& c, const T* x_t, const T* model, const T* x0, T* memory, int64_t stride,
-              T* buffer, int64_t n) {
+void remember(const DenoiseCoefficients& c, const T* x_t, const T* model, const T* x0, const T* memory, int64_t stride,
+              T* kept, int64_t n) {
   const T of_x0 = static_cast<T>(c.keep_x0), of_x = static_cast<T>(c.keep_x), of_model = static_cast<T>(c.keep_model);
-  for (int64_t i = 0; i < n; ++i) buffer[i] = of_x0 * x0[i] + of_x * x_t[i] + of_model * model[i];
-  add_memories(c.keep_memory, memory, stride, buffer, n);
-  T* kept = memory + c.keep * stride;
-  for (int64_t i = 0; i < n; ++i) kept[i] = buffer[i];
+  for (int64_t i = 0; i < n; ++i) kept[i] = of_x0 * x0[i] + of_x * x_t[i] + of_model * model[i];
+  add_memories(c.keep_memory, memory, stride, kept, n);
 }
 
 // `v` is what the model says about the variance, for one pixel.
@@ -92,10 +91,11 @@ void step_tile(const DenoiseStep& p, int64_t n, int64_t pixel, int64_t count) {
   predict_x0(c, x_t, model, p.limit ? p.limit + n : nullptr, x0, size);
   if (!p.x) return;
   T* x = static_cast<T*>(p.x) + pixel * C;  // (count, C)
+  if (c.keep >= 0) remember(c, x_t, model, x0, memory, stride, kept_buffer, size);  // before x, which may be x_t
   combine(c, x_t, model, x0, x, size);
   add_memories(c.x_memory, memory, stride, x, size);
-  if (c.keep >= 0) remember(c, x_t, model, x0, memory, stride, kept_buffer, size);
-  if (!learned && c.sigma == 0) return;
+  if (c.keep >= 0) std::copy_n(kept_buffer, size, memory + c.keep * stride);
+  if (!c.draws_noise || (!learned && c.sigma == 0)) return;
   const T* noise = noise_tile(p.noise, pixel * C, size, noise_buffer);  // (count, C)
   if (!noise) return;
   if (learned) {
@@ -109,7 +109,9 @@ void step_tile(const DenoiseStep& p, int64_t n, int64_t pixel, int64_t count) {
 
 }  // namespace
 
-void denoise_step(const DenoiseStep& p, Stream) {
+void denoise_step(const DenoiseStep& given, Stream) {
+  DenoiseStep p = given;
+  if (p.plan) p.coefficients = p.plan[*p.step - 1];
   const int64_t pixels = std::max<int64_t>(1, kTile / p.C),
                 tiles = (p.S + pixels - 1) / pixels;  // of one image
   visit<float, double>(p.dtype, "denoise_step", [&]<typename T>() {

@@ -9,7 +9,50 @@
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
 
-template <typename T>
+// The coefficients in the type that is computed in.
+template <typename A>
+struct Terms {
+  A x0_x, x0_model, clip;          // x0 = clamp(x0_x x_t + x0_model model, -clip, clip)
+  A x_x0, x_x, x_model;            // x = x_x0 x0 + x_x x_t + x_model model + deviation noise
+  A x_memory[kMemories];           //     + sum_j x_memory[j] memory[j]
+  int keep;                        // memory[keep], if not negative, is made of the same with these:
+  A keep_x0, keep_x, keep_model, keep_memory[kMemories];
+  A sigma, log_middle, log_reach;  // the deviation: sigma, sqrt(v) or e^(middle + reach v)
+  NoiseScale scale;
+  bool noisy;
+
+  __host__ __device__ explicit Terms(const DenoiseCoefficients& c)
+      : x0_x(static_cast<A>(c.x0_x)), x0_model(static_cast<A>(c.x0_model)), clip(static_cast<A>(c.clip)),
+        x_x0(static_cast<A>(c.x_x0)), x_x(static_cast<A>(c.x_x)), x_model(static_cast<A>(c.x_model)), keep(c.keep),
+        keep_x0(static_cast<A>(c.keep_x0)), keep_x(static_cast<A>(c.keep_x)),
+        keep_model(static_cast<A>(c.keep_model)), sigma(static_cast<A>(c.sigma)),
+        // half the logarithm of the variance: the average of both ends and a part of their distance
+        log_middle(static_cast<A>((c.log_large + c.log_small) / 4)),
+        log_reach(static_cast<A>((c.log_large - c.log_small) / 4)),
+        scale(c.scale),
+        noisy(c.draws_noise && (c.sigma != 0 || c.scale == NoiseScale::learned ||
+                                c.scale == NoiseScale::learned_range)) {
+    for (int j = 0; j < kMemories; ++j) {
+      x_memory[j] = static_cast<A>(c.x_memory[j]);
+      keep_memory[j] = static_cast<A>(c.keep_memory[j]);
+    }
+  }
+};
+
+// Where a thread has them from: the launch's arguments, or a plan in memory.
+template <typename A>
+struct GivenTerms {
+  Terms<A> terms;
+  __device__ __forceinline__ const Terms<A>& get() const { return terms; }
+};
+template <typename A>
+struct PlannedTerms {
+  const DenoiseCoefficients* plan;
+  const uint32_t* step;  // from 1
+  __device__ __forceinline__ Terms<A> get() const { return Terms<A>(plan[*step - 1]); }
+};
+
+template <typename T, typename Source>
 struct Denoise {
   using A = Accumulator<T>;
   const T *x_t, *model;  // (N, E)  (N, E), or with twice the channels
@@ -18,42 +61,37 @@ struct Denoise {
   T* memory;             // (memories, N, E)
   int64_t E, C, all;     // all: N E
   Divisor by_C;
-  NoiseScale scale;
-  bool noisy;
-  A x0_x, x0_model, clip;        // x0 = clamp(x0_x x_t + x0_model model, -clip, clip)
-  A x_x0, x_x, x_model;          // x = x_x0 x0 + x_x x_t + x_model model + deviation noise
-  A x_memory[kMemories];         //     + sum_j x_memory[j] memory[j]
-  int keep;                      // memory[keep], if not negative, is made of the same with these:
-  A keep_x0, keep_x, keep_model, keep_memory[kMemories];
-  A sigma, log_middle, log_reach;  // the deviation: sigma, sqrt(v) or e^(middle + reach v)
+  bool says_variance, has_noise;
+  Source source;
 
   template <int N>
   __device__ void run(int64_t n, int64_t i, const Pack<A, N>& z) const {
+    const Terms<A>& c = source.get();
     const int64_t at = n * E + i;
     // The model's output for channel c of a pixel, and behind all C of them what it says about the variance.
-    const T* said = model + at + (scale == NoiseScale::fixed ? 0 : by_C.divide(at).quotient * C);
+    const T* said = model + at + (says_variance ? by_C.divide(at).quotient * C : 0);
     const Pack<T, N> noised = load_pack<N>(x_t + at), output = load_pack<N>(said);
-    const A bound = limit ? A(limit[n]) : clip, unit = limit ? A(1) / bound : A(1);
+    const A bound = limit ? A(limit[n]) : c.clip, unit = limit ? A(1) / bound : A(1);
     Pack<A, N> clean, mean;
     for (int k = 0; k < N; ++k) {
-      const A from = A(noised.v[k]), m = A(output.v[k]), free = x0_x * from + x0_model * m;
+      const A from = A(noised.v[k]), m = A(output.v[k]), free = c.x0_x * from + c.x0_model * m;
       const A above = free < -bound ? -bound : free;  // NaN stays
       clean.v[k] = (bound < above ? bound : above) * unit;
-      mean.v[k] = x_x0 * clean.v[k] + x_x * from + x_model * m;
+      mean.v[k] = c.x_x0 * clean.v[k] + c.x_x * from + c.x_model * m;
     }
     if (x0) store(x0 + at, clean);
     if (!x) return;
-    add_memories(x_memory, at, mean);
-    if (keep >= 0) {
+    add_memories(c.x_memory, at, mean);
+    if (c.keep >= 0) {
       Pack<A, N> kept;
       for (int k = 0; k < N; ++k)
-        kept.v[k] = keep_x0 * clean.v[k] + keep_x * A(noised.v[k]) + keep_model * A(output.v[k]);
-      add_memories(keep_memory, at, kept);
-      store(memory + keep * all + at, kept);
+        kept.v[k] = c.keep_x0 * clean.v[k] + c.keep_x * A(noised.v[k]) + c.keep_model * A(output.v[k]);
+      add_memories(c.keep_memory, at, kept);
+      store(memory + c.keep * all + at, kept);
     }
-    if (noisy) {
-      const Pack<T, N> variance = scale == NoiseScale::fixed ? output : load_pack<N>(said + C);
-      for (int k = 0; k < N; ++k) mean.v[k] += deviation(A(variance.v[k])) * z.v[k];
+    if (c.noisy && has_noise) {
+      const Pack<T, N> variance = says_variance ? load_pack<N>(said + C) : output;
+      for (int k = 0; k < N; ++k) mean.v[k] += deviation(c, A(variance.v[k])) * z.v[k];
     }
     store(x + at, mean);
   }
@@ -67,9 +105,9 @@ struct Denoise {
     }
   }
 
-  __device__ __forceinline__ A deviation(A v) const {
-    if (scale == NoiseScale::fixed || scale == NoiseScale::ignored) return sigma;
-    return scale == NoiseScale::learned ? std::sqrt(v) : exp_of(log_middle + log_reach * v);
+  __device__ __forceinline__ A deviation(const Terms<A>& c, A v) const {
+    if (c.scale == NoiseScale::fixed || c.scale == NoiseScale::ignored) return c.sigma;
+    return c.scale == NoiseScale::learned ? std::sqrt(v) : exp_of(c.log_middle + c.log_reach * v);
   }
 
   template <int N>
@@ -80,48 +118,37 @@ struct Denoise {
   }
 };
 
+template <typename T, typename Source>
+void launch(const DenoiseStep& p, bool noisy, Stream stream, const Source& source) {
+  const bool says_variance = p.coefficients.scale != NoiseScale::fixed;
+  const Denoise<T, Source> body{
+      .x_t = static_cast<const T*>(p.x_t),
+      .model = static_cast<const T*>(p.model),
+      .limit = p.limit,
+      .x = static_cast<T*>(p.x),
+      .x0 = static_cast<T*>(p.x0),
+      .memory = static_cast<T*>(p.memory),
+      .E = p.S * p.C,
+      .C = p.C,
+      .all = p.N * p.S * p.C,
+      .by_C = Divisor(p.C),
+      .says_variance = says_variance,
+      .has_noise = p.noise.drawn || p.noise.values,
+      .source = source,
+  };
+  const NoiseSource noise = noisy && p.x ? p.noise : NoiseSource{};  // nothing is drawn that is not used
+  for_each_four<T>(p.N, body.E, says_variance ? p.C : body.E, noise, stream, body, body.x_t, body.model,
+                   body.x, body.x0, body.memory);
+}
+
 }  // namespace
 
 void denoise_step(const DenoiseStep& p, Stream stream) {
-  const DenoiseCoefficients& c = p.coefficients;
-  const bool says_variance = c.scale != NoiseScale::fixed, learned = says_variance && c.scale != NoiseScale::ignored;
   visit<float, double, bfloat16>(p.dtype, "denoise_step", [&]<typename T>() {
     using A = Accumulator<T>;
-    Denoise<T> body{
-        .x_t = static_cast<const T*>(p.x_t),
-        .model = static_cast<const T*>(p.model),
-        .limit = p.limit,
-        .x = static_cast<T*>(p.x),
-        .x0 = static_cast<T*>(p.x0),
-        .memory = static_cast<T*>(p.memory),
-        .E = p.S * p.C,
-        .C = p.C,
-        .all = p.N * p.S * p.C,
-        .by_C = Divisor(p.C),
-        .scale = c.scale,
-        .noisy = (p.noise.drawn || p.noise.values) && (learned || c.sigma != 0),
-        .x0_x = static_cast<A>(c.x0_x),
-        .x0_model = static_cast<A>(c.x0_model),
-        .clip = static_cast<A>(c.clip),
-        .x_x0 = static_cast<A>(c.x_x0),
-        .x_x = static_cast<A>(c.x_x),
-        .x_model = static_cast<A>(c.x_model),
-        .keep = c.keep,
-        .keep_x0 = static_cast<A>(c.keep_x0),
-        .keep_x = static_cast<A>(c.keep_x),
-        .keep_model = static_cast<A>(c.keep_model),
-        .sigma = static_cast<A>(c.sigma),
-        // half the logarithm of the variance: the average of both ends and a part of their distance
-        .log_middle = static_cast<A>((c.log_large + c.log_small) / 4),
-        .log_reach = static_cast<A>((c.log_large - c.log_small) / 4),
-    };
-    for (int j = 0; j < kMemories; ++j) {
-      body.x_memory[j] = static_cast<A>(c.x_memory[j]);
-      body.keep_memory[j] = static_cast<A>(c.keep_memory[j]);
-    }
-    NoiseSource noise = body.noisy && p.x ? p.noise : NoiseSource{};  // nothing is drawn that is not used
-    for_each_four<T>(p.N, body.E, says_variance ? p.C : body.E, noise, stream, body, body.x_t, body.model, body.x,
-                     body.x0, body.memory);
+    if (p.plan) return launch<T>(p, true, stream, PlannedTerms<A>{p.plan, p.step});
+    const GivenTerms<A> given{Terms<A>(p.coefficients)};
+    launch<T>(p, given.terms.noisy, stream, given);
   });
 }
 
