@@ -165,7 +165,8 @@ TEST_CASE("checkpoints and saved models of a bf16 run are f32", "[precision][tra
     const auto model = [&](const Variable& x, const Tensor& t) { return unet(x, t); };
     while (trainer.steps() < steps) {
       const auto step = static_cast<uint32_t>(trainer.steps());
-      trainer.step(diffusion::training_loss(model, *scheduler, images(2, 16), {.seed = 1, .step = step}));
+      trainer.step(
+          [&] { return diffusion::training_loss(model, *scheduler, images(2, 16), {.seed = 1, .step = step}); });
     }
   };
   const diffusion::TrainerOptions options{

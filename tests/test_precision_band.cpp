@@ -50,7 +50,7 @@ std::vector<double> losses(Device device, std::optional<DType> compute, const Te
     const int64_t first = k * kBatch % (digits.dim(0) - kBatch + 1);
     const Tensor x0 = digits.slice(first, first + kBatch).to(device);
     const diffusion::BatchKey key{.seed = 0, .step = static_cast<uint32_t>(k)};
-    found.push_back(trainer.step(diffusion::training_loss(model, *scheduler, x0, key)).loss);
+    found.push_back(trainer.step([&] { return diffusion::training_loss(model, *scheduler, x0, key); }).loss);
     if (look) look(k + 1, found.back());
   }
   return found;
