@@ -39,7 +39,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
       .gradient_accumulation_steps = flags.gradient_accumulation_steps,
-      .graph = flags.use_graph(),
+      .graph = flags.graph,
   };
   if (flags.use_ema)
     options.ema = nn::EmaOptions{.max_decay = flags.ema_max_decay,
