@@ -152,7 +152,7 @@ int sample(const Flags& f) {
                                           .seed = f.seed,
                                           .first_image = static_cast<uint64_t>(first),
                                           .torch_seed = f.torch_seed,
-                                          .graph = default_device() == Device::cuda},
+                                          .graph = true},
                                          look);
       all.slice(first, first + count).copy_from(x.to(Device::cpu));
     }

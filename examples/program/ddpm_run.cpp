@@ -55,7 +55,7 @@ class Ddpm {
                              {count, size.height, size.width, channels},
                              {.steps = flags_.ddpm_num_inference_steps,
                               .seed = training_.seed,
-                              .graph = training_.use_graph()},
+                              .graph = training_.graph},
                              each_step);
   }
 

@@ -59,9 +59,8 @@ void add_training_flags(CLI::App& app, TrainingFlags& f) {
   add("--seed", f.seed, "the same seed gives the same run");
   add("--device", f.device, "auto, cpu, cuda, or simt: the CUDA kernels on an emulator, for tests",
       CLI::IsMember({"auto", "cpu", "cuda", "simt"}));
-  app.add_flag("--graph,!--no-graph", f.graph,
-               "capture a step of training or sampling, and launch it as a whole: the same bits (default: on a GPU)")
-      ->group(group);
+  add_switch("--graph,!--no-graph", f.graph,
+             "capture a step of training or sampling, and launch it as a whole: the same bits in less time (default)");
   add("--precision", f.precision,
       "f32, tf32 (products on a GPU rounded to 11 bits) or bf16 (activations and the weights' copies that are computed "
       "with; weights, statistics and the optimiser stay f32); auto: bf16 on cuda, f32 elsewhere",

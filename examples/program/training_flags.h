@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
-#include "core/device.h"
 #include "diffusion/trainer.h"
 
 namespace CLI {
@@ -42,12 +40,9 @@ struct TrainingFlags {
   std::string gradient_checkpointing = "none";
   bool detect_anomaly = false;
   int threads = 0;  // 0: all
-  std::optional<bool> graph = {};  // none: where it is faster
+  bool graph = true;  // steps of training and of sampling are captured once and launched as a whole
   double log_every = 10;
 
-  // Whether steps of training and of sampling are launched as a graph: by default on a GPU, where launching one kernel
-  // after the other takes as long as the work itself if a model is small.
-  bool use_graph() const { return graph.value_or(default_device() == Device::cuda); }
   // Throws unless the numbers make sense together.
   void check() const;
   // `precision`, with "auto" decided for the device. Throws if the device cannot compute in it.

@@ -41,7 +41,7 @@ diffusion::TrainerOptions trainer_options(const TrainingFlags& flags, int64_t to
       .max_grad_norm = flags.max_grad_norm,
       .ema = {},
       .gradient_accumulation_steps = flags.gradient_accumulation_steps,
-      .graph = flags.use_graph() && !flags.detect_anomaly,  // nobody can look into a graph
+      .graph = flags.graph && !flags.detect_anomaly,  // nobody can look into a graph
   };
   if (flags.precision_on(default_device()) == "bf16") options.compute = DType::bf16;
   if (flags.use_ema)
