@@ -1,4 +1,4 @@
-#include "kernels/cuda/gpu_cuda.h"
+#include "kernels/cuda/gpu_cuda.cuh"
 
 #include <cuda_runtime.h>
 

@@ -3,7 +3,7 @@
 
 #include "core/check.h"
 #include "kernels/cuda/device/memory.h"
-#include "kernels/cuda/gpu_cuda.h"
+#include "kernels/cuda/gpu_cuda.cuh"
 
 namespace imago::kernels::IMAGO_BACKEND {
 namespace {
