@@ -34,8 +34,8 @@ Precision precision_named(const std::string& name);
 constexpr DType dtype_of(Precision p) { return p == Precision::bf16 ? DType::bf16 : DType::f32; }
 
 // A network with everything that training it takes: a data set on the device, and
-// diffusion::Trainer. The whole process computes f32 products in this precision from here on. In
-// bf16 the weights are bf16 themselves, and nothing updates them: there is no whole step.
+// diffusion::Trainer. The whole process computes f32 products in this precision from here on; in
+// bf16 the network computes with copies of its weights, which stay f32.
 class TrainingStep {
  public:
   // graph: whole steps are captured once and launched as one from then on.

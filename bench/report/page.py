@@ -135,9 +135,6 @@ def step_part(step):
         for c in workload["contestants"]:
             if c["failed"]:
                 lines.append(f"{c['name']}: {c['failed']}.\n")
-            elif "step" not in c["seconds"] and c["seconds"]:
-                lines.append(f"{c['name']}: a network whose weights are bf16 themselves; there is no optimizer for it, "
-                             "so no whole step.\n")
     return "\n".join(lines)
 
 
