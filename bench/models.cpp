@@ -97,7 +97,7 @@ void TrainingStep::zero_gradients() {
 }
 
 Variable TrainingStep::loss() const {
-  const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_ ? trainer_->step_at() : nullptr};
+  const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_->step_at()};
   const diffusion::TrainingBatch batch = diffusion::training_batch(scheduler_, batches_.batch(key), key);
   return mse_loss((*model_)(batch.x_t, batch.t), batch.target);
 }
@@ -106,7 +106,6 @@ void TrainingStep::forward() { loss_ = loss(); }
 void TrainingStep::backward() { loss_.backward(); }
 
 void TrainingStep::step() {
-  IMAGO_CHECK(trainer_, "TrainingStep: precision must be f32 or tf32 for a whole step, got ", name_of(precision_));
   trainer_->queue([this] { return loss(); });
 }
 
