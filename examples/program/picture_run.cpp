@@ -26,7 +26,7 @@ struct Preset {
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all = {
       // A quarter of an hour on two processors.
-      {"small", 32, {32, 48, 64}, 1, 1, 8, 16, 0, 4500, 200, 1e-3},
+      {"small", 32, {32, 48, 64}, 1, 1, 8, 16, 0, 3000, 200, 1e-3},
       // 64 x 64 pixels, attention on the two lowest levels: minutes on a GPU.
       {"medium", 64, {64, 128, 256, 512}, 2, 2, 32, 32, 50, 0, 500, 1e-4},
       // The network and the numbers of diffusers' tutorial on unconditional training.
