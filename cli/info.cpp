@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 
+#include "autograd/no_grad.h"
 #include "cli/commands.h"
+#include "core/memory_plan.h"
 #include "data/image_folder.h"
 #include "data/safetensors.h"
 #include "diffusion/pipeline.h"
@@ -43,6 +45,37 @@ void print_parts(const nn::UNet2D& unet) {
     fmt::print("  {:<24} {:>12} {:>5.1f} %\n", part, count, 100 * static_cast<double>(count) / total);
 }
 
+// Found out without drawing, and without training.
+void print_memory(const nn::UNet2D& unet, const nn::ImageSize& size) {
+  const nn::UNet2DConfig& c = unet.config();
+  const auto call = [&](int64_t pictures) {
+    const Tensor t = Tensor::zeros({pictures}, DType::i64);
+    const Tensor labels = !c.has_classes()                     ? Tensor()
+                          : c.class_embed_type == "identity" ? Tensor::zeros({pictures, c.embedding_width()})
+                                                               : t;
+    return unet(Tensor::zeros({pictures, size.height, size.width, c.in_channels}), t, labels);
+  };
+  const auto peak = [](const std::function<void()>& work) { return dry_run(default_device(), work).peak(); };
+  const auto draw = [&](int64_t pictures) {
+    return peak([&] {
+      const NoGrad no_grad;
+      call(pictures);
+    });
+  };
+  const auto train = [&](int64_t pictures) {
+    const size_t bytes = peak([&] { mean(call(pictures)).backward(); });
+    for (auto& [name, parameter] : nn::named_parameters(unet)) parameter.zero_grad();
+    return bytes;
+  };
+  const auto weights = static_cast<size_t>(nn::parameter_count(unet)) * sizeof(float);
+  const size_t one = draw(1), two = draw(2), step = train(1), step_of_two = train(2);
+  fmt::print("memory to draw: {}, and {} for every further picture of a batch\n", program::megabytes(weights + one),
+             program::megabytes(two - one));
+  // Beside the weights, AdamW's two moments and the moving average.
+  fmt::print("memory to train: {}, and {} for every further picture of a batch\n",
+             program::megabytes(4 * weights + step), program::megabytes(step_of_two - step));
+}
+
 int model_info(const fs::path& folder) {
   const nn::UNet2D unet = diffusion::load_unet(folder);
   const nn::UNet2DConfig& c = unet.config();
@@ -58,6 +91,7 @@ int model_info(const fs::path& folder) {
   fmt::print("parameters: {} ({:.2f} M, {} as f32)\n", parameters, static_cast<double>(parameters) / 1e6,
              program::megabytes(static_cast<size_t>(parameters) * sizeof(float)));
   print_parts(unet);
+  if (c.sample_size) print_memory(unet, *c.sample_size);
   const auto [class_name, s] = diffusion::parse_scheduler_config(diffusion::load_scheduler_config(folder));
   fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
              diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));

@@ -36,6 +36,7 @@ struct Flags {
   uint64_t seed = 0;
   std::optional<uint64_t> torch_seed;
   std::vector<int64_t> size;  // height and width; empty: the model's own
+  std::vector<int64_t> class_labels;  // of the pictures, in turn
   int threads = 0;
 };
 
@@ -64,6 +65,26 @@ Shape image_shape(const Flags& f, const nn::UNet2DConfig& config) {
   if (!f.size.empty()) size = {f.size[0], f.size.back()};
   IMAGO_CHECK(size.height > 0 && size.width > 0, "the model does not say how large its pictures are; use --size");
   return {size.height, size.width, config.in_channels};
+}
+
+// What the model is told of the pictures [first, first + count); undefined for one without classes.
+Tensor labels_of(const Flags& f, int64_t first, int64_t count) {
+  if (f.class_labels.empty()) return {};
+  std::vector<int64_t> labels;
+  for (int64_t i = first; i < first + count; ++i) labels.push_back(f.class_labels[i % f.class_labels.size()]);
+  return Tensor::from<int64_t>(labels, {count});
+}
+
+void check_classes(const Flags& f, const nn::UNet2DConfig& config) {
+  IMAGO_CHECK(config.class_embed_type != "identity", "sample: ", f.model,
+              " wants a vector for each picture's class (class_embed_type identity), which imago sample cannot give");
+  IMAGO_CHECK(config.has_classes() || f.class_labels.empty(), "--class-labels: the model in ", f.model, " knows no classes");
+  IMAGO_CHECK(!config.has_classes() || !f.class_labels.empty(), "sample: the model in ", f.model,
+              " wants to know of what class its pictures are to be; use --class-labels");
+  if (!config.num_class_embeds) return;
+  for (const int64_t label : f.class_labels)
+    IMAGO_CHECK(label < *config.num_class_embeds, "--class-labels must be less than ", *config.num_class_embeds,
+                ", the number of the model's classes, got ", label);
 }
 
 // The bytes of some images as one picture, shown side by side.
@@ -121,7 +142,7 @@ int sample(const Flags& f) {
   if (f.threads > 0) set_thread_count(f.threads);
   program::catch_interrupts();
   const nn::UNet2D unet = diffusion::load_unet(f.model, f.variant);
-  IMAGO_CHECK(!unet.config().has_classes(), "sample: ", f.model, " wants class labels, which imago sample cannot give");
+  check_classes(f, unet.config());
   const auto scheduler = scheduler_of(f);
   const Shape image = image_shape(f, unet.config());
 
@@ -145,7 +166,8 @@ int sample(const Flags& f) {
         film.add(p.step, p.total, p.x);
         if (!f.strip.empty()) strip.add(p.step, p.x, p.x0);
       };
-      const Tensor x = diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t).value(); },
+      const Tensor labels = labels_of(f, first, count);
+      const Tensor x = diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t, labels).value(); },
                                          *scheduler, image.inserted(0, count),
                                          {.steps = f.steps,
                                           .eta = f.eta,
@@ -178,7 +200,7 @@ Command add_sample(CLI::App& app) {
   app.add_option("--variant", f->variant, "which of the model's weights, where it has several: fp16, say");
   app.add_option("--output", f->output, "the grid of pictures, PNG");
   app.add_option("--num-images", f->num_images, "how many pictures")->check(program::positive);
-  app.add_option("--batch-size", f->batch_size, "how many at a time; changes nothing but memory and speed")
+  app.add_option("--batch-size", f->batch_size, "how many at a time: memory and speed; a picture changes by rounding at most")
       ->check(program::positive);
   app.add_option("--sampler", f->sampler,
                  "how: " + fmt::format("{}", fmt::join(samplers(), ", ")) + "; own: as the model's scheduler says")
@@ -191,6 +213,9 @@ Command add_sample(CLI::App& app) {
   app.add_option("--size", f->size, "height and width, or one number for both")
       ->expected(1, 2)
       ->check(program::positive);
+  app.add_option("--class-labels", f->class_labels,
+                 "for a model with classes: the classes of the pictures, in turn; one number for all, say")
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--images", f->images, "a folder to write every picture to, each by itself");
   app.add_option("--strip", f->strip, "a PNG that shows some pictures on their way from noise");
   app.add_option("--animation", f->animation, "a moving PNG of that, for browsers");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The command `imago` from the outside, on a tiny model that mnist trained.
-#   test_imago_command.sh PATH_TO_IMAGO PATH_TO_MNIST
-mnist=$(realpath "$2")
+#   test_imago_command.sh PATH_TO_IMAGO PATH_TO_MNIST PATH_TO_CLASS_MODEL
+mnist=$(realpath "$2") class_model=$(realpath "$3")
 source "$(dirname "$0")/program.sh" "$1"
 export XDG_CACHE_HOME=$work/cache
 
@@ -33,6 +33,8 @@ model=run/model
 check "info finds the run's model" grep -q "^UNet2DModel in run/model" info.txt
 check "info counts floating-point operations" grep -Eq "^pictures: 28 x 28, 1 channels; [0-9.]+ GFLOP" info.txt
 check "info counts parameters" grep -Eq "^parameters: [0-9]+ " info.txt
+check "info says what drawing needs" grep -Eq "^memory to draw: [0-9.]+ MB, and [0-9.]+ MB for every further" info.txt
+check "info says what training needs" grep -Eq "^memory to train: [0-9.]+ MB, and [0-9.]+ MB for every further" info.txt
 check "info names the scheduler" grep -q "^scheduler: DDPMScheduler, 1000 time steps" info.txt
 "$program" info $model/unet/diffusion_pytorch_model.safetensors >tensors.txt
 check "info lists the tensors of a file" grep -q "conv_in.weight .*F32 (8, 1, 3, 3)" tensors.txt
@@ -50,6 +52,20 @@ same a.png b.png  # whatever the batches
 sample --output c.png --seed 1 >/dev/null
 check "another seed gives another picture" bash -c "! cmp -s a.png c.png"
 expect 1 "--steps must be at most 1000" sample $model --steps 2000
+
+# ---- a model with classes ----
+"$class_model" classes
+expect 1 "use --class-labels" sample classes
+expect 1 "--class-labels must be less than 3" sample classes --class-labels 1 3
+expect 1 "knows no classes" sample $model --class-labels 0
+draw() { "$program" sample classes --steps 3 --num-images 4 "$@" >/dev/null; }
+draw --class-labels 2 0 --output two.png
+check "a model with classes draws" test $? -eq 0
+draw --class-labels 2 0 2 0 --output four.png
+same two.png four.png  # labels are taken in turn
+draw --class-labels 2 1 --output other.png
+check "another class gives another picture" bash -c "! cmp -s two.png other.png"
+check "info looks into it" bash -c "'$program' info classes | grep -q '^memory to train'"
 
 # ---- the same model, written anew ----
 "$program" convert $model copy >/dev/null 2>err.txt
