@@ -81,10 +81,10 @@ __global__ void __launch_bounds__(Product::Tile::kThreads)
     const int64_t image = (m0 + row) / pixels;
     const int pixel = static_cast<int>(m0 + row - image * pixels);
     const int u = pixel / columns.count, v = pixel % columns.count;
-    const int64_t at = (image * window.H + rows.start + stride * u) * window.W + columns.start + stride * v;
+    const int at = (rows.start + stride * u) * window.W + columns.start + stride * v;
     const InputRow<T> input = input_row(dy, seen, image, u, v, image < images);
     inputs[row] = input;
-    outputs[row] = {image < images ? at : -1, image};
+    outputs[row] = {image < images ? static_cast<int>(image) : -1, at};
   }
   __syncthreads();
   const int n0 = store.n0, tap = rows.last_tap * window.KW + columns.last_tap;
@@ -110,8 +110,8 @@ void gemm_backward_input(const Conv2dBackwardInput& p, Arithmetic arithmetic, St
     const Window window = window_of(s);
     const WeightSteps step{.row = window.stride * window.KW * window.C, .column = window.stride * window.C,
                            .channel = window.KH * window.KW * window.C};
-    const StorePixels<T> store{.rows = nullptr, .bias = nullptr, .channel_bias = nullptr, .residual = nullptr,
-                               .y = static_cast<T*>(p.dx), .O = window.C, .n0 = 0,
+    const StorePixels<T> store{.rows = nullptr, .pixels = s.H * s.W, .bias = nullptr, .channel_bias = nullptr,
+                               .residual = nullptr, .y = static_cast<T*>(p.dx), .O = window.C, .n0 = 0,
                                .packed = pack_width<T>(s.C, static_cast<T*>(p.dx)) > 1};
     const int64_t pixels = s.N * divide_up(s.H, s.stride) * divide_up(s.W, s.stride);  // of the largest phase
     const bool vectors = pack_width<T>(s.C, weight) > 1 && pack_width<T>(s.O, dy) > 1;

@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(Product::Tile::kThreads, Product::kMinBlocks)
     const int pixel = static_cast<int>(m - image * (window.HO * window.WO));
     const InputRow<T> input = input_row(x, window, image, pixel / window.WO, pixel % window.WO, image < images);
     inputs[row] = input;
-    outputs[row] = {image < images ? m : -1, image};
+    outputs[row] = {image < images ? static_cast<int>(image) : -1, pixel};
   }
   __syncthreads();
   const int64_t K = int64_t{window.KH} * window.KW * window.C;
@@ -49,7 +49,8 @@ void gemm_forward(const Conv2dForward& p, Arithmetic arithmetic, Stream stream) 
     const auto in = [](const void* values) { return static_cast<const T*>(values); };
     const Window window = window_of(p.shape);
     const StorePixels<T> store{
-        .rows = nullptr, .bias = in(p.bias), .channel_bias = in(p.channel_bias), .residual = in(p.residual),
+        .rows = nullptr, .pixels = p.shape.HO * p.shape.WO, .bias = in(p.bias),
+        .channel_bias = in(p.channel_bias), .residual = in(p.residual),
         .y = static_cast<T*>(p.y), .O = window.O, .n0 = 0,
         .packed = pack_width<T>(p.shape.O, in(p.bias), in(p.channel_bias), in(p.residual), in(p.y)) > 1,
     };

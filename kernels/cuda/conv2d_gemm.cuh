@@ -60,10 +60,9 @@ __device__ __forceinline__ InputRow<T> input_row(const T* x, const Window& windo
   return {x + ((image * window.H + h) * window.W + w) * window.C, exists ? h : kFarOutside, w};
 }
 
-// Where a row's results go.
-struct alignas(16) OutputRow {
-  int64_t pixel;  // -1: nowhere
-  int64_t image;
+// Where a row's results go: to a pixel of an image, or, with image -1, nowhere.
+struct alignas(8) OutputRow {
+  int image, pixel;
 };
 
 // The inputs that pixels see, as the source of k-major tiles: one row for each pixel, k = (r, s, channel).
@@ -129,6 +128,7 @@ struct StorePixels {
   static constexpr int kVector = kPack<T>;
 
   const OutputRow* rows;                    // in shared memory
+  int64_t pixels;                           // of an image
   const T *bias, *channel_bias, *residual;  // (O)  (images, O)  (pixels, O); null where absent
   T* y;                                     // (pixels, O)
   int O, n0;                                // n0: the tile's first channel
@@ -138,7 +138,7 @@ struct StorePixels {
   __device__ __forceinline__ void put(int m, int n, const float* v) const {
     const OutputRow row = rows[m];
     const int o = n0 + n;
-    if (row.pixel < 0 || o >= O) return;
+    if (row.image < 0 || o >= O) return;
     if (N > 1 && packed) return write<N>(row, o, v);
 #pragma unroll
     for (int k = 0; k < N; ++k)
@@ -148,16 +148,17 @@ struct StorePixels {
  private:
   template <int N>
   __device__ __forceinline__ void write(const OutputRow& row, int o, const float* v) const {
+    const int64_t at = (row.image * pixels + row.pixel) * O + o;
     float sum[N];
 #pragma unroll
     for (int k = 0; k < N; ++k) sum[k] = v[k];
     if (bias) add(sum, bias + o);
-    if (channel_bias) add(sum, channel_bias + row.image * O + o);
-    if (residual) add(sum, residual + row.pixel * O + o);
+    if (channel_bias) add(sum, channel_bias + int64_t{row.image} * O + o);
+    if (residual) add(sum, residual + at);
     Pack<T, N> out;
 #pragma unroll
     for (int k = 0; k < N; ++k) out.v[k] = T(sum[k]);
-    store_pack(y + row.pixel * O + o, out);
+    store_pack(y + at, out);
   }
   template <int N>
   static __device__ __forceinline__ void add(float (&sum)[N], const T* addend) {

@@ -54,6 +54,7 @@ void need_gpu() {
 }
 
 void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) cudaGetLastError();  // forgets it, or the next launch would report it
   IMAGO_CHECK(error == cudaSuccess, "cuda: ", what, ": ", cudaGetErrorString(error));
 }
 

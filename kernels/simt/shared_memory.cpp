@@ -45,7 +45,8 @@ void* static_shared(const void* key, const char* name, size_t bytes, size_t alig
     if (b.arrays[i].key == key) return b.arrays[i].at;
   b.static_bytes += bytes;
   const Options& o = options();
-  if (b.static_bytes > o.max_static_shared || b.static_bytes + b.dynamic_bytes > o.max_shared ||
+  const size_t most = b.dynamic_bytes > o.asked_above ? o.max_shared : o.max_unasked_shared;
+  if (b.static_bytes > o.max_static_shared || b.static_bytes + b.dynamic_bytes > most ||
       b.array_count == kMaxSharedArrays || b.shared_top + bytes + alignment + kSharedRedzone > kSharedWindow) {
     fail(b, "too much shared memory: %zu static bytes up to \"%s\" and %zu dynamic ones", b.static_bytes, name,
          b.dynamic_bytes);

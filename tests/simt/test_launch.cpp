@@ -51,6 +51,23 @@ TEST_CASE("static shared memory has its limit too") {
              Contains("too much shared memory: 50176 static bytes up to \"s\""));
 }
 
+__global__ void some_static_shared(float* y) {
+  SIMT_SHARED(float, s, [20 * 256]);
+  s[0] = 1;
+  y[0] = s[0];
+}
+
+TEST_CASE("static and dynamic shared memory are 48 KB together unless a kernel asks for more") {
+  DeviceArray<float> y(1);
+  const auto error_with = [&](size_t dynamic) {
+    return error_of([&] { launch(some_static_shared, 1, 1, dynamic, nullptr, y.data()); });
+  };
+  CHECK(error_with(28 * 1024).empty());
+  CHECK_THAT(error_with(32 * 1024),
+             Contains("too much shared memory: 20480 static bytes up to \"s\" and 32768 dynamic ones"));
+  CHECK(error_with(32 * 1024 + 16).empty());  // launch() asks
+}
+
 // Threads append their number to a list: the order in which they run.
 __global__ void append(int* list, int* count) { list[atomicAdd(count, 1)] = static_cast<int>(threadIdx.x); }
 

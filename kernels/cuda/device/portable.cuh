@@ -53,14 +53,15 @@ template <typename... P, typename... A>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, size_t shared_bytes, Stream stream, A&&... arguments) {
   static_assert(sizeof...(P) == sizeof...(A), "launch: one argument for each parameter of the kernel");
   cudaError_t error = cudaSuccess;
-  if (shared_bytes > 48 * 1024) {  // has to be asked for
+  // More than 48 KB have to be asked for, and a kernel's static arrays count as well. The emulator knows the 32, too.
+  if (shared_bytes > 32 * 1024) {
     error = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  static_cast<int>(shared_bytes));
   }
-  if (error == cudaSuccess) {
+  if (error == cudaSuccess)
     kernel<<<grid, block, shared_bytes, stream>>>(static_cast<P>(std::forward<A>(arguments))...);
-    error = cudaGetLastError();
-  }
+  const cudaError_t last = cudaGetLastError();  // forgets it, or the next launch would report it
+  if (error == cudaSuccess) error = last;
   IMAGO_CHECK(error == cudaSuccess, "cuda: launch failed: ", cudaGetErrorString(error));
 }
 
