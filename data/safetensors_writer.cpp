@@ -80,8 +80,6 @@ void save_safetensors(const std::filesystem::path& path, const std::vector<Named
   for (const Named& named : tensors) {
     IMAGO_CHECK(named.second.defined(), "safetensors: ", file, ": tensor ", in_quotes(named.first),
                 " is undefined");
-    IMAGO_CHECK(named.second.device() != Device::cuda, "safetensors: ", file, ": tensor ",
-                in_quotes(named.first), " must be on cpu, got ", named.second.device());
     IMAGO_CHECK(named.first != "__metadata__", "safetensors: ", file,
                 ": no tensor may be called __metadata__");
     sorted.push_back(&named);

@@ -24,8 +24,8 @@ StepQueue::StepQueue(Device device, std::function<AdamWNumbers(int64_t k)> numbe
               .records = memory_for(kWindow * sizeof(StepRecord), device)},
       outgoing_{{kHalf * sizeof(AdamWNumbers), device}, {kHalf * sizeof(AdamWNumbers), device}},
       arrivals_{Arrival(device), Arrival(device)},
-      // Where work is done by the time that it is given there is nothing to wait for.
-      interval_(device == Device::cuda ? 16 : 1) {}
+      // On the CPU work is done by the time that it is given: there is nothing to wait for.
+      interval_(device == Device::cpu ? 1 : 16) {}
 
 void StepQueue::restart(int64_t steps) {
   IMAGO_CHECK(steps >= 0 && steps < int64_t{1} << 32, "training: steps must be in [0, 2^32), got ", steps);

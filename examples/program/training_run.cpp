@@ -158,13 +158,22 @@ class Run {
     trainer_.on_step([&](const diffusion::TrainStep& step) { report(step, progress); });
     try {
       give_steps(progress);
-    } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so
-                                       // far is kept
-      if (trainer_.steps() > first) save_checkpoint();
+    } catch (const std::exception&) {  // a step that failed has changed nothing: what was learnt so far is kept
+      keep_what_was_learnt(first);
       throw;
     }
     speed_ = progress.last().images_per_second;
     save_checkpoint();
+  }
+
+  // Whatever goes wrong here, what went wrong before it is what people must hear of.
+  void keep_what_was_learnt(int64_t first) {
+    try {
+      trainer_.settle();
+      if (trainer_.steps() > first) save_checkpoint();
+    } catch (const std::exception& error) {
+      fmt::print(stderr, "no checkpoint of the last steps: {}\n", error.what());
+    }
   }
 
   int say_how_to_go_on() const {
@@ -282,12 +291,12 @@ class Run {
   }
 
   void finish() {
+    write_directory(folder_.path() / "model", [&](const fs::path& folder) { save_model(folder, /*average=*/true); });
     const fs::path final_png = folder_.path() / "final.png";
     draw_with_average([&] {
       recipe_.draw_samples(final_png);
       recipe_.draw_final(folder_.path());
     });
-    write_directory(folder_.path() / "model", [&](const fs::path& folder) { save_model(folder, /*average=*/true); });
     draw_loss();
     nlohmann::ordered_json summary = {
         {"steps", trainer_.steps()},
