@@ -85,7 +85,7 @@ EdmDenoiser::Batch EdmDenoiser::training_batch(const Tensor& x0, const BatchKey&
 
 Variable EdmDenoiser::training_loss(const Tensor& x0, const BatchKey& key) const {
   const Batch batch = training_batch(x0, key);
-  const nn::Training training(key.seed, key.step, key.step_at);
+  const nn::Training training(key.mask_seed(), key.step, key.step_at);
   return mse_loss(network_(batch.input, batch.c_noise), batch.target);
 }
 
