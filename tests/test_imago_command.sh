@@ -17,8 +17,9 @@ expect 2 "did you mean sample?" smaple
 expect 2 "did you mean --steps?" sample x --stesp 3
 expect 2 "model" sample
 expect 1 "there is no folder nowhere" train nowhere --output-dir never
-expect 1 "--resolution must be a multiple of 4 for 3 levels, got 10" train . --resolution 10
-expect 1 "--attention-levels must be from 0 to 3" train . --attention-levels 4
+expect 1 "--resolution must be a multiple of 8 for 4 levels, got 10" train . --resolution 10
+expect 1 "--attention-levels must be from 0 to 4" train . --attention-levels 5
+expect 1 "--snr-weighting and --snr-gamma exclude each other" train . --snr-weighting --snr-gamma 5
 expect 1 "there is no nowhere" info nowhere
 expect 1 "nowhere is not a folder" sample nowhere
 "$program" doctor >doctor.txt
@@ -101,6 +102,18 @@ check "which draws" test -s mine.png
   --max-train-steps 1 --output-dir further >/dev/null 2>err.txt
 check "and goes on" grep -q "^going on from mine/model: 8 x 8 pixels" err.txt
 check "from pictures decoded before" grep -q "^2 pictures from pictures, decoded before" err.txt
+# The schedule and what is predicted are the model's, whatever the preset says.
+sed -i 's/"beta_schedule": "linear"/"beta_schedule": "squaredcos_cap_v2"/; s/"variance_type": "fixed_small"/"variance_type": "fixed_large"/' \
+  mine/model/scheduler/scheduler_config.json
+sed -i 's/"prediction_type": "v_prediction"/"prediction_type": "epsilon"/' mine/model/scheduler/scheduler_config.json
+"$program" train pictures --pretrained mine/model --train-batch-size 2 --eval-batch-size 2 --ddpm-num-inference-steps 2 \
+  --max-train-steps 1 --output-dir other >/dev/null 2>err.txt
+check "a model keeps its schedule" grep -q "^going on from mine/model: .*, squaredcos_cap_v2 betas, predicts epsilon" err.txt
+same mine/model/scheduler/scheduler_config.json other/model/scheduler/scheduler_config.json
+"$program" train pictures --preset tutorial --block-out-channels 8 8 8 8 8 8 --norm-num-groups 4 --resolution 32 \
+  --train-batch-size 1 --eval-batch-size 1 --ddpm-num-inference-steps 2 --max-train-steps 1 --output-dir tutorial >/dev/null 2>&1
+check "the tutorial's network has attention on the level above the lowest" \
+  grep -q '"AttnDownBlock2D", "DownBlock2D"\]' <(tr -s ' \n' ' ' <tutorial/model/unet/config.json | sed 's/ \]/]/g')
 expect 1 "--resolution must be 8 as the model's, got 16" train pictures --pretrained mine/model --resolution 16
 expect 1 "--norm-num-groups and --pretrained exclude each other" train pictures --pretrained mine/model --norm-num-groups 2
 finish

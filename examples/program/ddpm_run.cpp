@@ -22,12 +22,14 @@ class Ddpm {
  public:
   Ddpm(const nn::UNet2D& unet, const DdpmFlags& flags, const TrainingFlags& training)
       : unet_(unet), flags_(flags), training_(training) {
-    const diffusion::SchedulerConfig schedule{.num_train_timesteps = flags.ddpm_num_steps,
-                                              .beta_schedule = diffusion::beta_schedule(flags.ddpm_beta_schedule),
-                                              .prediction_type = diffusion::prediction_type(flags.prediction_type)};
+    diffusion::SchedulerConfig schedule = flags.others;
+    schedule.num_train_timesteps = flags.ddpm_num_steps;
+    schedule.beta_schedule = diffusion::beta_schedule(flags.ddpm_beta_schedule);
+    schedule.prediction_type = diffusion::prediction_type(flags.prediction_type);
     forward_ = diffusion::make_scheduler("DDPMScheduler", schedule);
     if (flags.snr_gamma > 0)
       loss_.weights = diffusion::loss_weights(*forward_, diffusion::LossWeighting::min_snr, flags.snr_gamma);
+    if (flags.snr_weighting) loss_.weights = diffusion::loss_weights(*forward_, diffusion::LossWeighting::snr);
     const std::string sampler(diffusion::scheduler_class(flags.sampler));
     diffusion::SchedulerConfig sampling =
         diffusion::parse_scheduler_config(diffusion::to_json(*forward_), sampler).config;
@@ -91,6 +93,9 @@ void add_ddpm_flags(CLI::App& app, DdpmFlags& f) {
                  "weigh the loss by the signal-to-noise ratio, cut off here (min-SNR; 5 is usual); 0: do not")
       ->check(not_negative)
       ->group(group);
+  app.add_flag("--snr-weighting", f.snr_weighting,
+               "weigh the loss by the signal-to-noise ratio itself, as diffusers' script does with --prediction-type sample")
+      ->group(group);
   app.add_option("--sampler", f.sampler, "how samples are drawn")
       ->check(CLI::IsMember(diffusion::sampler_names()))
       ->group(group);
@@ -103,13 +108,15 @@ void DdpmFlags::check() const {
   IMAGO_CHECK(ddpm_num_inference_steps <= ddpm_num_steps,
               "--ddpm-num-inference-steps must be at most --ddpm-num-steps, ", ddpm_num_steps, ", got ",
               ddpm_num_inference_steps);
+  IMAGO_CHECK(!snr_weighting || snr_gamma == 0, "--snr-weighting and --snr-gamma exclude each other");
 }
 
 diffusion::Settings DdpmFlags::settings() const {
   return {{"ddpm_num_steps", std::to_string(ddpm_num_steps)},
           {"ddpm_beta_schedule", ddpm_beta_schedule},
           {"prediction_type", prediction_type},
-          {"snr_gamma", std::to_string(snr_gamma)}};
+          {"snr_gamma", std::to_string(snr_gamma)},
+          {"snr_weighting", snr_weighting ? "yes" : "no"}};
 }
 
 int train_ddpm(const std::string& name, const nn::UNet2D& unet, const data::ImageDataset& images,

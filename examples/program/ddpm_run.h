@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "diffusion/scheduler.h"
+#include "diffusion/scheduler_config.h"
 #include "examples/program/training_flags.h"
 #include "nn/unet2d.h"
 
@@ -13,7 +14,9 @@ namespace imago::program {
 struct DdpmFlags {
   int64_t ddpm_num_steps = 1000, ddpm_num_inference_steps = 100;
   std::string ddpm_beta_schedule = "linear", prediction_type = "epsilon", sampler = "ddpm";
-  double snr_gamma = 0;  // min-SNR weighting of the loss; 0: none
+  double snr_gamma = 0;        // min-SNR weighting of the loss; 0: none
+  bool snr_weighting = false;  // weighting by the signal-to-noise ratio itself
+  diffusion::SchedulerConfig others = {};  // what no flag says, such as the variance of a model to go on from
 
   // Throws unless the numbers make sense together.
   void check() const;

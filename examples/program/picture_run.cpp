@@ -8,6 +8,7 @@
 
 #include "data/image_folder.h"
 #include "diffusion/pipeline.h"
+#include "diffusion/scheduler_config.h"
 #include "examples/program/command_line.h"
 #include "examples/program/interrupt.h"
 
@@ -18,22 +19,77 @@ struct Preset {
   const char* name;
   int64_t resolution;
   std::vector<int64_t> block_out_channels;
-  int64_t layers_per_block, attention_levels, norm_num_groups;  // attention counts from the lowest level
+  int64_t layers_per_block, norm_num_groups;
+  int64_t plain_levels, attention_levels;  // from the lowest level up
+  const char *fit, *prediction_type;
+  double snr_gamma;
   int64_t train_batch_size, num_epochs, max_train_steps, lr_warmup_steps;
-  double learning_rate;
+  double learning_rate, adam_beta1, adam_weight_decay;
 };
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all = {
-      // A quarter of an hour on two processors.
-      {"small", 32, {32, 48, 64}, 1, 1, 8, 16, 0, 3000, 200, 1e-3},
-      // 64 x 64 pixels, attention on the two lowest levels: minutes on a GPU.
-      {"medium", 64, {64, 128, 256, 512}, 2, 2, 32, 32, 50, 0, 500, 1e-4},
+      // A quarter of an hour on two processors. In so few steps a network does not learn epsilon well enough where there
+      // is nearly nothing but noise, and an error of epsilon is a large one of x_0: so it learns v, and the loss is not
+      // spent on details (min-SNR).
+      {.name = "small",
+       .resolution = 32,
+       .block_out_channels = {16, 48, 96, 96},
+       .layers_per_block = 1,
+       .norm_num_groups = 8,
+       .plain_levels = 0,
+       .attention_levels = 2,
+       .fit = "crop",
+       .prediction_type = "v_prediction",
+       .snr_gamma = 5,
+       .train_batch_size = 16,
+       .num_epochs = 0,
+       .max_train_steps = 3400,
+       .lr_warmup_steps = 200,
+       .learning_rate = 1e-3,
+       .adam_beta1 = 0.95,
+       .adam_weight_decay = 1e-6},
+      // Minutes on a GPU. AdamW's numbers are those of diffusers' train_unconditional.py.
+      {.name = "medium",
+       .resolution = 64,
+       .block_out_channels = {64, 128, 256, 512},
+       .layers_per_block = 2,
+       .norm_num_groups = 32,
+       .plain_levels = 0,
+       .attention_levels = 2,
+       .fit = "crop",
+       .prediction_type = "epsilon",
+       .snr_gamma = 0,
+       .train_batch_size = 32,
+       .num_epochs = 50,
+       .max_train_steps = 0,
+       .lr_warmup_steps = 500,
+       .learning_rate = 1e-4,
+       .adam_beta1 = 0.95,
+       .adam_weight_decay = 1e-6},
       // The network and the numbers of diffusers' tutorial on unconditional training.
-      {"tutorial", 128, {128, 128, 256, 256, 512, 512}, 2, 1, 32, 16, 50, 0, 500, 1e-4},
+      {.name = "tutorial",
+       .resolution = 128,
+       .block_out_channels = {128, 128, 256, 256, 512, 512},
+       .layers_per_block = 2,
+       .norm_num_groups = 32,
+       .plain_levels = 1,
+       .attention_levels = 1,
+       .fit = "squeeze",
+       .prediction_type = "epsilon",
+       .snr_gamma = 0,
+       .train_batch_size = 16,
+       .num_epochs = 50,
+       .max_train_steps = 0,
+       .lr_warmup_steps = 500,
+       .learning_rate = 1e-4,
+       .adam_beta1 = 0.9,
+       .adam_weight_decay = 1e-2},
   };
   return all;
 }
+
+constexpr double kFineTuningRate = 1e-4;  // at most, for a model that has learnt already
 
 std::vector<std::string> preset_names() {
   std::vector<std::string> names = {"auto"};
@@ -52,15 +108,26 @@ const Preset& chosen_preset(const std::string& name) {
 // What the command line does not say.
 void fill_in(const CLI::App& app, const Preset& preset, PictureFlags& f) {
   const auto given = [&](const char* flag) { return app.count(flag) > 0; };
-  if (!given("--resolution")) f.resolution = preset.resolution;
-  if (!given("--block-out-channels")) f.block_out_channels = preset.block_out_channels;
-  if (!given("--layers-per-block")) f.layers_per_block = preset.layers_per_block;
-  if (!given("--attention-levels")) f.attention_levels = preset.attention_levels;
-  if (!given("--norm-num-groups")) f.norm_num_groups = preset.norm_num_groups;
+  const auto choose = [&](const char* flag, auto& value, const auto& otherwise) {
+    if (!given(flag)) value = otherwise;
+  };
+  choose("--resolution", f.resolution, preset.resolution);
+  choose("--fit", f.fit, preset.fit);
+  choose("--block-out-channels", f.block_out_channels, preset.block_out_channels);
+  choose("--layers-per-block", f.layers_per_block, preset.layers_per_block);
+  const auto levels = static_cast<int64_t>(f.block_out_channels.size());
+  choose("--attention-levels", f.plain_levels, std::min(preset.plain_levels, levels - 1));
+  choose("--attention-levels", f.attention_levels, std::min(preset.attention_levels, levels - f.plain_levels));
+  choose("--norm-num-groups", f.norm_num_groups, preset.norm_num_groups);
+  choose("--prediction-type", f.ddpm.prediction_type, preset.prediction_type);
+  choose("--snr-gamma", f.ddpm.snr_gamma, f.ddpm.snr_weighting ? 0 : preset.snr_gamma);
   TrainingFlags& t = f.training;
-  if (!given("--train-batch-size")) t.train_batch_size = preset.train_batch_size;
-  if (!given("--learning-rate")) t.learning_rate = preset.learning_rate;
-  if (!given("--lr-warmup-steps")) t.lr_warmup_steps = preset.lr_warmup_steps;
+  choose("--train-batch-size", t.train_batch_size, preset.train_batch_size);
+  choose("--learning-rate", t.learning_rate,
+         f.pretrained.empty() ? preset.learning_rate : std::min(preset.learning_rate, kFineTuningRate));
+  choose("--lr-warmup-steps", t.lr_warmup_steps, preset.lr_warmup_steps);
+  choose("--adam-beta1", t.adam_beta1, preset.adam_beta1);
+  choose("--adam-weight-decay", t.adam_weight_decay, preset.adam_weight_decay);
   if (!given("--num-epochs") && !given("--max-train-steps")) {
     t.max_train_steps = preset.max_train_steps;
     if (preset.num_epochs) t.num_epochs = preset.num_epochs;
@@ -80,19 +147,36 @@ nn::UNet2DConfig unet_config(const PictureFlags& f) {
   config.down_block_types.clear();
   config.up_block_types.clear();
   for (int64_t i = 0; i < levels; ++i) {
-    const bool down_attends = i >= levels - f.attention_levels, up_attends = i < f.attention_levels;
-    config.down_block_types.emplace_back(down_attends ? "AttnDownBlock2D" : "DownBlock2D");
-    config.up_block_types.emplace_back(up_attends ? "AttnUpBlock2D" : "UpBlock2D");
+    const auto attends = [&](int64_t above_lowest) {
+      return above_lowest >= f.plain_levels && above_lowest < f.plain_levels + f.attention_levels;
+    };
+    config.down_block_types.emplace_back(attends(levels - 1 - i) ? "AttnDownBlock2D" : "DownBlock2D");
+    config.up_block_types.emplace_back(attends(i) ? "AttnUpBlock2D" : "UpBlock2D");
   }
   IMAGO_CHECK(f.resolution % config.downsampling() == 0, "--resolution must be a multiple of ", config.downsampling(),
               " for ", levels, " levels, got ", f.resolution);
   return config;
 }
 
-// A model to go on from brings its own sizes.
+// A model to go on from has learnt to undo its own noise, and to say of it what it says.
+void go_on_with_scheduler(const CLI::App& app, PictureFlags& f) {
+  const std::string json = diffusion::load_scheduler_config(f.pretrained);
+  const std::string own = diffusion::parse_scheduler_config(json).class_name;
+  IMAGO_CHECK(!own.starts_with("EDM") && !own.starts_with("FlowMatch"), "--pretrained: ", f.pretrained,
+              " was trained for ", own, ", which is not supported here; DDPM's noise is");
+  DdpmFlags& ddpm = f.ddpm;
+  ddpm.others = diffusion::parse_scheduler_config(json, "DDPMScheduler").config;
+  if (app.count("--ddpm-num-steps") == 0) ddpm.ddpm_num_steps = ddpm.others.num_train_timesteps;
+  if (app.count("--ddpm-beta-schedule") == 0) ddpm.ddpm_beta_schedule = diffusion::name_of(ddpm.others.beta_schedule);
+  if (app.count("--prediction-type") == 0) ddpm.prediction_type = diffusion::name_of(ddpm.others.prediction_type);
+  if (app.count("--snr-gamma") == 0) ddpm.snr_gamma = 0;
+}
+
+// It brings its own sizes, too.
 nn::UNet2D pretrained_unet(const CLI::App& app, PictureFlags& f) {
   for (const char* flag : {"--block-out-channels", "--layers-per-block", "--attention-levels", "--norm-num-groups"})
     IMAGO_CHECK(app.count(flag) == 0, flag, " and --pretrained exclude each other: the model has its own");
+  go_on_with_scheduler(app, f);
   nn::UNet2D unet = diffusion::load_unet(f.pretrained);
   const nn::UNet2DConfig& config = unet.config();
   const bool square = config.sample_size && config.sample_size->height == config.sample_size->width;
@@ -106,11 +190,12 @@ nn::UNet2D pretrained_unet(const CLI::App& app, PictureFlags& f) {
 
 void say_what_was_chosen(const PictureFlags& f, const Preset& preset) {
   if (f.pretrained.empty())
-    fmt::print(stderr, "preset {}: {} x {} pixels, channels {}, {} layer{} per level, attention on the lowest {}\n",
+    fmt::print(stderr, "preset {}: {} x {} pixels, channels {}, {} layer{} per level, attention on {} of them\n",
                preset.name, f.resolution, f.resolution, fmt::join(f.block_out_channels, " "), f.layers_per_block,
                f.layers_per_block == 1 ? "" : "s", f.attention_levels);
   else
-    fmt::print(stderr, "going on from {}: {} x {} pixels\n", f.pretrained, f.resolution, f.resolution);
+    fmt::print(stderr, "going on from {}: {} x {} pixels, {} betas, predicts {}\n", f.pretrained, f.resolution,
+               f.resolution, f.ddpm.ddpm_beta_schedule, f.ddpm.prediction_type);
 }
 
 }  // namespace
@@ -140,6 +225,7 @@ void add_picture_flags(CLI::App& app, PictureFlags& f) {
 int train_pictures(const std::string& name, const CLI::App& app, PictureFlags f, const LoadPictures& load) {
   const Preset& preset = chosen_preset(f.preset);
   fill_in(app, preset, f);
+  f.ddpm.check();
   nn::UNet2D unet =
       f.pretrained.empty() ? nn::UNet2D(unet_config(f), nn::Init::random(f.training.seed)) : pretrained_unet(app, f);
   unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));

@@ -16,6 +16,7 @@ struct PictureFlags {
   int64_t resolution = 0;  // 0, and the like below: the preset's
   std::vector<int64_t> block_out_channels;
   int64_t layers_per_block = 0, attention_levels = -1, norm_num_groups = 0;
+  int64_t plain_levels = 0;  // the lowest ones, below those with attention
   std::string pretrained;  // folder of a model to go on from; its config decides about all of the above
   std::string fit = "crop";
   DdpmFlags ddpm = {};
