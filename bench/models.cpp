@@ -91,10 +91,7 @@ TrainingStep::TrainingStep(const Workload& workload, Precision precision, bool g
 
 int64_t TrainingStep::parameters() const { return nn::parameter_count(*model_); }
 
-void TrainingStep::zero_gradients() {
-  if (trainer_) return trainer_->arena().zero_grad();
-  for (auto& [name, parameter] : nn::named_parameters(*model_)) parameter.zero_grad();
-}
+void TrainingStep::zero_gradients() { trainer_->arena().zero_grad(); }
 
 Variable TrainingStep::loss() const {
   const diffusion::BatchKey key{.seed = kSeed, .step_at = trainer_->step_at()};
