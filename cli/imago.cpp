@@ -24,7 +24,7 @@ constexpr const char* kPicture = R"(
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("", "imago");
+  CLI::App app(kPicture, "imago");
   app.footer("imago COMMAND --help lists what a command can be told.");
   std::map<std::string, cli::Command> commands;
   const auto add = [&](const char* name, const char* what, cli::Command (*add_flags)(CLI::App&)) {
@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   add("doctor", "say what this machine and this build can do, and why not more", cli::add_doctor);
   return program::run(app, argc, argv, [&] {
     for (const CLI::App* chosen : app.get_subcommands()) return commands.at(chosen->get_name())();
-    fmt::print("{}\n{}", kPicture, app.help());
+    fmt::print("{}", app.help());
     return 0;
   });
 }

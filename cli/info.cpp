@@ -1,4 +1,4 @@
-// What is in a model, a training run, a folder of pictures, or a safetensors file.
+// What is in a model, a training run, a folder of pictures, or a file of weights.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +11,7 @@
 #include "core/memory_plan.h"
 #include "data/image_folder.h"
 #include "data/safetensors.h"
+#include "data/torch_file.h"
 #include "diffusion/pipeline.h"
 #include "diffusion/scheduler_config.h"
 #include "examples/program/progress.h"
@@ -23,9 +24,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string joined(const std::vector<int64_t>& numbers) {
+template <typename T>
+std::string joined(const std::vector<T>& numbers) {
   std::string out;
-  for (const int64_t n : numbers) out += (out.empty() ? "" : ", ") + std::to_string(n);
+  for (const T n : numbers) out += (out.empty() ? "" : ", ") + std::to_string(n);
   return out;
 }
 
@@ -92,6 +94,7 @@ int model_info(const fs::path& folder) {
              program::megabytes(static_cast<size_t>(parameters) * sizeof(float)));
   print_parts(unet);
   if (c.sample_size) print_memory(unet, *c.sample_size);
+  if (!diffusion::has_scheduler(folder)) return 0;  // unet/ by itself, say
   const auto [class_name, s] = diffusion::parse_scheduler_config(diffusion::load_scheduler_config(folder));
   fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
              diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));
@@ -107,14 +110,26 @@ int run_info(const fs::path& folder) {
   return 0;
 }
 
+void print_tensor(const std::string& name, const std::string& type, const std::string& shape) {
+  fmt::print("  {:<60} {:>5} ({})\n", name, type, shape);
+}
+
+// Of torch.save(), with PyTorch's names of the types: "Float".
+int torch_file_info(const fs::path& path) {
+  const data::TorchFile file = data::TorchFile::open(path);
+  for (const data::PickledTensor& tensor : file.tensors())
+    print_tensor(tensor.name, tensor.storage_type.substr(0, tensor.storage_type.find("Storage")), joined(tensor.shape));
+  fmt::print("{} tensors, {}\n", file.tensors().size(), program::megabytes(fs::file_size(path)));
+  return 0;
+}
+
 int file_info(const fs::path& path) {
+  if (path.extension() == ".bin") return torch_file_info(path);
   const data::SafetensorsFile file = data::SafetensorsFile::open(path);
   uint64_t bytes = 0;
   for (const std::string& name : file.names()) {
     const data::SafetensorsInfo& info = file.info(name);
-    std::string shape;
-    for (const uint64_t n : info.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(n);
-    fmt::print("  {:<60} {:>5} ({})\n", name, info.dtype, shape);
+    print_tensor(name, info.dtype, joined(info.shape));
     bytes += info.end - info.begin;
   }
   fmt::print("{} tensors, {}\n", file.names().size(), program::megabytes(bytes));
@@ -139,6 +154,8 @@ int info(const fs::path& path) {
   if (!fs::is_directory(path)) return file_info(path);
   if (fs::exists(path / "model_index.json") || fs::exists(path / "config.json")) return model_info(path);
   if (fs::exists(path / "metrics.jsonl")) return run_info(path);
+  for (const char* model : {"model_ema", "model"})  // of a checkpoint
+    if (fs::exists(path / model / "model_index.json")) return model_info(path / model);
   return pictures_info(path);
 }
 
@@ -146,7 +163,7 @@ int info(const fs::path& path) {
 
 Command add_info(CLI::App& app) {
   const auto path = std::make_shared<std::string>();
-  app.add_option("path", *path, "folder of a model, of a run, of pictures; or a .safetensors file")->required();
+  app.add_option("path", *path, "folder of a model, of a run, of pictures; or a .safetensors or .bin file")->required();
   return [path] { return info(*path); };
 }
 

@@ -30,7 +30,7 @@ constexpr int64_t kMostFrames = 40;  // of an animation
 
 struct Flags {
   std::string model, variant, output = "samples.png", strip, animation, images;
-  std::string sampler = "ddim", device = "auto";
+  std::string sampler, device = "auto";  // sampler: empty is what suits the model
   int64_t steps = 50, num_images = 16, batch_size = 16;
   double eta = 0;
   uint64_t seed = 0;
@@ -44,13 +44,19 @@ constexpr const char* kOwn = "own";  // the sampler that the model names itself
 
 std::unique_ptr<diffusion::Scheduler> scheduler_of(const Flags& f) {
   const std::string json = diffusion::load_scheduler_config(f.model);
-  if (f.sampler == kOwn) return diffusion::scheduler_from_json(json);
-  const std::string_view class_name = diffusion::scheduler_class(f.sampler);
+  const auto [own, own_config] = diffusion::parse_scheduler_config(json);
+  const bool trained_by_ddpm = !own.starts_with("EDM") && !own.starts_with("FlowMatch") && !own_config.use_flow_sigmas;
+  const std::string sampler = !f.sampler.empty() ? f.sampler : trained_by_ddpm && !f.torch_seed ? "ddim" : kOwn;
+  if (sampler == kOwn) return diffusion::scheduler_from_json(json);
+  IMAGO_CHECK(trained_by_ddpm, "--sampler must be own for the model in ", f.model, ", which is made for ", own,
+              ", got ", sampler);
+  const std::string_view class_name = diffusion::scheduler_class(sampler);
   diffusion::SchedulerConfig config = diffusion::parse_scheduler_config(json, class_name).config;
   IMAGO_CHECK(f.steps <= config.num_train_timesteps, "--steps must be at most ", config.num_train_timesteps,
               ", which the model was trained with, got ", f.steps);
-  // The first step is then the last time step of training: pure noise is what the model knows from there.
-  config.timestep_spacing = diffusion::TimestepSpacing::trailing;
+  // The first step is then the last time step of training: pure noise is what the model knows from there. Python does
+  // as the config says.
+  if (!f.torch_seed) config.timestep_spacing = diffusion::TimestepSpacing::trailing;
   return diffusion::make_scheduler(class_name, config);
 }
 
@@ -64,6 +70,8 @@ Shape image_shape(const Flags& f, const nn::UNet2DConfig& config) {
   nn::ImageSize size = config.sample_size.value_or(nn::ImageSize{0, 0});
   if (!f.size.empty()) size = {f.size[0], f.size.back()};
   IMAGO_CHECK(size.height > 0 && size.width > 0, "the model does not say how large its pictures are; use --size");
+  IMAGO_CHECK(config.in_channels == 1 || config.in_channels == 3, "sample: the model in ", f.model,
+              " must have 1 or 3 channels, as a PNG has, got ", config.in_channels);
   return {size.height, size.width, config.in_channels};
 }
 
@@ -87,10 +95,29 @@ void check_classes(const Flags& f, const nn::UNet2DConfig& config) {
                 ", the number of the model's classes, got ", label);
 }
 
+data::GridOptions grid_options(int64_t width) { return {.upscale = std::max<int64_t>(1, 64 / width)}; }
+
 // The bytes of some images as one picture, shown side by side.
 Tensor grid_of(const Tensor& images) {
   return data::image_grid(data::to_bytes(images.to(Device::cpu), data::PixelRange::symmetric),
-                          {.upscale = std::max<int64_t>(1, 64 / images.dim(2))});
+                          grid_options(images.dim(2)));
+}
+
+// How many pictures the grid shows: all, or what a PNG has room for where each is written by itself too. Asked before
+// anything is drawn: it must not be for nothing.
+int64_t pictures_on_grid(const Flags& f, const Shape& image) {
+  const auto fits = [&](int64_t n) {
+    const Shape grid = data::grid_shape(image.inserted(0, n), grid_options(image[1]));
+    return grid[0] <= data::kMaxPngSide && grid[1] <= data::kMaxPngSide;
+  };
+  int64_t n = 0;  // the most that fit, bit by bit
+  for (int64_t bit = int64_t{1} << 40; bit > 0; bit /= 2)
+    if (n + bit <= f.num_images && fits(n + bit)) n += bit;
+  IMAGO_CHECK(n > 0, "--size: a picture must fit on a PNG with sides of ", data::kMaxPngSide, ", got ", image);
+  IMAGO_CHECK(n == f.num_images || !f.images.empty(), "--num-images must be at most ", n,
+              ", which fit on one PNG, unless --images writes each by itself, got ", f.num_images);
+  if (n < f.num_images) fmt::print(stderr, "{} will show the first {} of {} pictures\n", f.output, n, f.num_images);
+  return n;
 }
 
 // What is seen while the first batch is drawn.
@@ -145,6 +172,7 @@ int sample(const Flags& f) {
   check_classes(f, unet.config());
   const auto scheduler = scheduler_of(f);
   const Shape image = image_shape(f, unet.config());
+  const int64_t shown = pictures_on_grid(f, image);
 
   // PyTorch draws the noise of a whole batch in one go.
   const int64_t batch_size = f.torch_seed ? f.num_images : f.batch_size;
@@ -179,15 +207,15 @@ int sample(const Flags& f) {
       all.slice(first, first + count).copy_from(x.to(Device::cpu));
     }
   }
-  data::write_png(f.output, grid_of(all));
-  if (!f.strip.empty()) strip.write(f.strip, data::PixelRange::symmetric);
-  if (!f.animation.empty()) film.write(f.animation);
   if (!f.images.empty()) {
     fs::create_directories(f.images);
     const Tensor bytes = data::to_bytes(all, data::PixelRange::symmetric);
     for (int64_t i = 0; i < f.num_images; ++i)
       data::write_png(fs::path(f.images) / fmt::format("{:05}.png", i), bytes.slice(i, i + 1).reshape(image));
   }
+  data::write_png(f.output, grid_of(all.slice(0, shown)));
+  if (!f.strip.empty()) strip.write(f.strip, data::PixelRange::symmetric);
+  if (!f.animation.empty()) film.write(f.animation);
   fmt::print("{}\n", f.output);
   return 0;
 }
@@ -203,13 +231,16 @@ Command add_sample(CLI::App& app) {
   app.add_option("--batch-size", f->batch_size, "how many at a time: memory and speed; a picture changes by rounding at most")
       ->check(program::positive);
   app.add_option("--sampler", f->sampler,
-                 "how: " + fmt::format("{}", fmt::join(samplers(), ", ")) + "; own: as the model's scheduler says")
+                 fmt::format("how: {}; own: as the model's scheduler says. Unless given, ddim; with --torch-seed, and for "
+                             "a model of EDM or flow matching, own",
+                             fmt::join(samplers(), ", ")))
       ->check(CLI::IsMember(samplers()));
   app.add_option("--steps", f->steps, "steps of sampling: more are slower and better")->check(program::positive);
   app.add_option("--eta", f->eta, "of ddim: how much noise is drawn again, from 0 to 1")->check(program::fraction);
   app.add_option("--seed", f->seed, "another number, other pictures");
   app.add_option("--torch-seed", f->torch_seed,
-                 "draw the noise that a diffusers pipeline draws with torch.manual_seed of this number");
+                 "draw the noise that a diffusers pipeline draws with torch.manual_seed of this number, for all "
+                 "pictures at a time: --batch-size has no effect");
   app.add_option("--size", f->size, "height and width, or one number for both")
       ->expected(1, 2)
       ->check(program::positive);

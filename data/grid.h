@@ -12,6 +12,9 @@ struct GridOptions {
   uint8_t background = 255;
 };
 
+// Of the picture that image_grid() makes of images of this shape: (rows * ..., columns * ..., C).
+Shape grid_shape(const Shape& images, const GridOptions& options = {});
+
 // u8 images (N, H, W, C), row by row, to one u8 image (rows * ..., columns * ..., C).
 Tensor image_grid(const Tensor& images, const GridOptions& options = {});
 

@@ -8,8 +8,6 @@
 namespace imago::data {
 namespace {
 
-constexpr int64_t kMaxSide = 1 << 14;  // pixels
-
 // Every pixel becomes f(pixel), which writes `channels` bytes.
 template <typename F>
 stb::Pixels each_pixel(const stb::Pixels& in, int channels, F f) {
@@ -43,9 +41,9 @@ stb::Pixels converted(const stb::Pixels& in, int channels) {
 void write_png(const std::filesystem::path& path, const Tensor& image) {
   IMAGO_CHECK(image.dtype() == DType::u8, "write_png: image must be u8, got ", image.dtype());
   const bool fits = image.rank() == 3 && image.dim(0) >= 1 && image.dim(1) >= 1 &&
-                    image.dim(0) <= kMaxSide && image.dim(1) <= kMaxSide &&
+                    image.dim(0) <= kMaxPngSide && image.dim(1) <= kMaxPngSide &&
                     (image.dim(2) == 1 || image.dim(2) == 3);
-  IMAGO_CHECK(fits, "write_png: image must be (H, W, 1) or (H, W, 3) with sides of 1 to ", kMaxSide,
+  IMAGO_CHECK(fits, "write_png: image must be (H, W, 1) or (H, W, 3) with sides of 1 to ", kMaxPngSide,
               ", got ", image.shape());
   write_file(path, stb::encode_png(image.data<uint8_t>(), static_cast<int>(image.dim(0)),
                                    static_cast<int>(image.dim(1)), static_cast<int>(image.dim(2))));

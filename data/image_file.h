@@ -7,7 +7,9 @@
 
 namespace imago::data {
 
-// Writes a u8 image (H, W, 1) or (H, W, 3) as PNG.
+inline constexpr int64_t kMaxPngSide = 1 << 14;  // pixels
+
+// Writes a u8 image (H, W, 1) or (H, W, 3) as PNG, with sides of at most kMaxPngSide.
 void write_png(const std::filesystem::path& path, const Tensor& image);
 
 // A PNG or JPEG file as a u8 image (H, W, C). With `channels` = 0, C is 1 for grey and 3 for colour images; 1 or 3

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <set>
+#include <utility>
 
 #include "core/parallel.h"
 #include "data/image_file.h"
@@ -41,21 +43,35 @@ std::string class_of(const std::string& file) {
   return slash == std::string::npos ? "" : file.substr(0, slash);
 }
 
-void list_files(const fs::path& folder, Listing& listing) {
+// Lists the pictures below `start`, with their names below `folder`, and the links to folders among them.
+void list_tree(const fs::path& folder, const fs::path& start, std::set<fs::path>& seen, std::set<fs::path>& links,
+               Listing& listing) {
   std::error_code error;
-  IMAGO_CHECK(fs::is_directory(folder, error), "image folder: there is no folder ", folder.string());
-  fs::recursive_directory_iterator it(folder, fs::directory_options::skip_permission_denied, error);
+  fs::recursive_directory_iterator it(start, fs::directory_options::skip_permission_denied, error);
   for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     const bool hidden = it->path().filename().string().starts_with(".");
     if (it->is_directory(error)) {
-      if (hidden) it.disable_recursion_pending();
+      const bool link = it->is_symlink();
+      if (link && !hidden) links.insert(it->path());
+      if (link || hidden || !seen.insert(fs::canonical(it->path(), error)).second) it.disable_recursion_pending();
     } else if (!hidden && is_picture(it->path())) {
       listing.files.push_back(it->path().lexically_relative(folder).generic_string());
     } else if (!hidden) {
       ++listing.other_files;
     }
   }
-  IMAGO_CHECK(!error, "image folder: cannot read ", folder.string(), ": ", error.message());
+  IMAGO_CHECK(!error, "image folder: cannot read ", start.string(), ": ", error.message());
+}
+
+void list_files(const fs::path& folder, Listing& listing) {
+  std::error_code error;
+  IMAGO_CHECK(fs::is_directory(folder, error), "image folder: there is no folder ", folder.string());
+  // Links may lead in circles, so no folder is listed twice. What they lead to comes behind what is really there, and
+  // sorted: what a picture is called must not depend on the order that the system lists a folder in.
+  std::set<fs::path> seen;
+  for (std::set<fs::path> starts = {folder}, links; !starts.empty(); starts = std::exchange(links, {}))
+    for (const fs::path& start : starts)
+      if (seen.insert(fs::canonical(start, error)).second) list_tree(folder, start, seen, links, listing);
 }
 
 Listing list(const fs::path& folder, const ImageFolderOptions& options) {
@@ -92,12 +108,15 @@ std::vector<std::string> decode(const fs::path& folder, const Listing& listing, 
   for (int64_t begin = 0; begin < N; begin += portion) {
     parallel_for(std::min(portion, N - begin), [&](int64_t k) {
       const int64_t i = begin + k;
+      const fs::path file = folder / listing.files[static_cast<size_t>(i)];
       try {
-        const Tensor picture = read_image(folder / listing.files[static_cast<size_t>(i)], options.channels);
+        const Tensor picture = read_image(file, options.channels);
         const Tensor square = fit_square(picture, options.resolution, options.fit);
         std::memcpy(images + i * bytes_each, square.data<uint8_t>(), static_cast<size_t>(bytes_each));
       } catch (const Error& error) {
-        why[static_cast<size_t>(i)] = error.what();
+        const std::string what = error.what();
+        const bool names_it = what.find(file.string()) != std::string::npos;
+        why[static_cast<size_t>(i)] = names_it ? what : concat(file.string(), ": ", what);
       }
     });
     if (options.progress) options.progress(std::min(begin + portion, N), N);

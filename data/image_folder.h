@@ -35,10 +35,10 @@ struct ImageFolder {
   bool from_cache = false;
 };
 
-// All pictures below the folder, sorted by name. A sub-folder of the first level is a class, unless there are pictures
-// beside the sub-folders. Photographs are turned upright; where a picture is transparent, white shows through; 16-bit
-// pictures are reduced to 8. Names that start with a dot are not looked at. A picture that cannot be read is skipped
-// and reported. Throws if the folder has no picture, or none that can be read.
+// All pictures below the folder, sorted by name; linked folders are followed, each once. A sub-folder of the first
+// level is a class, unless there are pictures beside the sub-folders. Photographs are turned upright; where a picture
+// is transparent, white shows through; 16-bit pictures are reduced to 8. Names that start with a dot are not looked at.
+// A picture that cannot be read is skipped and reported. Throws if the folder has no picture, or none that can be read.
 ImageFolder load_image_folder(const std::filesystem::path& folder, const ImageFolderOptions& options = {});
 
 // $XDG_CACHE_HOME/imago or ~/.cache/imago; empty where neither variable is set.

@@ -20,6 +20,7 @@ class TorchFile {
   static TorchFile open(const std::filesystem::path& path);
 
   std::vector<std::string> names() const;  // in bytewise order
+  const std::vector<PickledTensor>& tensors() const { return tensors_; }  // what it says of each, in that order
   // Floating-point and integer tensors as they are, half precision as f32, on the CPU. Throws if
   // there is no such tensor, or imago has no such type.
   Tensor load(std::string_view name) const;

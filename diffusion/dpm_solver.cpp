@@ -36,6 +36,12 @@ int64_t DPMSolverMultistepScheduler::end_of_timesteps() const {
 std::vector<double> DPMSolverMultistepScheduler::spread(int64_t n) const {
   const SchedulerConfig& c = config();
   const int64_t end = end_of_timesteps();
+  // Trailing steps may be fewer than n, others would come more than once.
+  const int64_t least = c.timestep_spacing == TimestepSpacing::trailing  ? 1
+                        : c.timestep_spacing == TimestepSpacing::leading ? n + 1
+                                                                         : n;
+  IMAGO_CHECK(end >= least, "set_timesteps: lambda_min_clipped must leave ", least, " time steps for n = ", n,
+              " and timestep_spacing ", name_of(c.timestep_spacing), ", got ", end);
   std::vector<double> steps;
   if (c.timestep_spacing == TimestepSpacing::trailing) {
     const double ratio = static_cast<double>(c.num_train_timesteps) / static_cast<double>(n);

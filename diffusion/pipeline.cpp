@@ -2,10 +2,12 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "data/atomic_file.h"
 #include "data/safetensors.h"
+#include "diffusion/scheduler_config.h"
 #include "diffusion/weights.h"
 #include "nn/diffusers_version.h"
 #include "nn/state_dict.h"
@@ -72,23 +74,24 @@ std::string model_index(const std::string& scheduler) {
   return json.dump(2) + '\n';
 }
 
-// JSON as Python writes it may have Infinity in it, which no other parser reads: the class name is
-// found in the text.
-std::string class_name(std::string_view config) {
-  constexpr std::string_view kKey = "\"_class_name\"";
-  const size_t key = config.find(kKey);
-  IMAGO_CHECK(key != config.npos, "pipeline: the scheduler's config must have a _class_name");
-  const size_t begin = config.find('"', key + kKey.size()), end = config.find('"', begin + 1);
-  IMAGO_CHECK(begin != config.npos && end != config.npos,
-              "pipeline: the scheduler's _class_name must be a string");
-  return std::string(config.substr(begin + 1, end - begin - 1));
+// What model_index.json says of the scheduler's class, if there is such a file and it does.
+std::optional<std::string> class_in_index(const fs::path& path) {
+  if (!fs::exists(path)) return {};
+  const Json scheduler = read_object(path).value("scheduler", Json());
+  if (!scheduler.is_array() || scheduler.size() != 2 || !scheduler[1].is_string()) return {};
+  return scheduler[1].get<std::string>();
+}
+
+fs::path scheduler_file(const fs::path& root) {
+  return component_folder(root, "scheduler") / "scheduler_config.json";
 }
 
 }  // namespace
 
 void save_pipeline(const fs::path& folder, const nn::UNet2D& unet,
                    std::string_view scheduler_config) {
-  const std::string scheduler = class_name(scheduler_config);
+  const std::optional<std::string> scheduler = class_name_in(scheduler_config);
+  IMAGO_CHECK(scheduler, "pipeline: the scheduler's config must have a _class_name");
   const fs::path unet_folder = folder / "unet", scheduler_folder = folder / "scheduler";
   std::error_code error;
   fs::create_directories(unet_folder, error);
@@ -98,7 +101,7 @@ void save_pipeline(const fs::path& folder, const nn::UNet2D& unet,
   remove_shards(unet_folder);
   data::write_file(unet_folder / "config.json", to_json(unet.config()));
   data::write_file(scheduler_folder / "scheduler_config.json", scheduler_config);
-  data::write_file(folder / "model_index.json", model_index(scheduler));
+  data::write_file(folder / "model_index.json", model_index(*scheduler));
 }
 
 nn::UNet2D load_unet(const fs::path& root, const std::string& variant) {
@@ -110,8 +113,13 @@ nn::UNet2D load_unet(const fs::path& root, const std::string& variant) {
   return unet;
 }
 
+bool has_scheduler(const fs::path& root) { return fs::exists(scheduler_file(root)); }
+
 std::string load_scheduler_config(const fs::path& root) {
-  return read_text(component_folder(root, "scheduler") / "scheduler_config.json");
+  const std::string text = read_text(scheduler_file(root));
+  const std::optional<std::string> own = class_name_in(text), chosen = class_in_index(root / "model_index.json");
+  const std::string name = chosen ? *chosen : own.value_or("DDPMScheduler");
+  return own == name ? text : with_class_name(text, name);
 }
 
 }  // namespace imago::diffusion

@@ -24,7 +24,10 @@ void save_pipeline(const std::filesystem::path& folder, const nn::UNet2D& unet,
 // UNet2DModel with exactly its weights.
 nn::UNet2D load_unet(const std::filesystem::path& folder, const std::string& variant = "");
 
-// The text of the pipeline's scheduler_config.json.
+// Whether there is a scheduler beside the model.
+bool has_scheduler(const std::filesystem::path& folder);
+// The text of the pipeline's scheduler_config.json, with the class that diffusers takes for its _class_name: the one
+// that model_index.json names, else the text's own, else DDPMScheduler.
 std::string load_scheduler_config(const std::filesystem::path& folder);
 
 }  // namespace imago::diffusion

@@ -8,8 +8,9 @@ namespace {
 using Config = SchedulerConfig;
 
 void check_numbers(const Config& c) {
-  IMAGO_CHECK(c.num_train_timesteps >= 1, "scheduler: num_train_timesteps must be at least 1, got ",
-              c.num_train_timesteps);
+  constexpr int64_t kMostTimesteps = 1000000;  // there are tables of them
+  IMAGO_CHECK(1 <= c.num_train_timesteps && c.num_train_timesteps <= kMostTimesteps,
+              "scheduler: num_train_timesteps must be in [1, ", kMostTimesteps, "], got ", c.num_train_timesteps);
   IMAGO_CHECK(c.trained_betas.empty() || static_cast<int64_t>(c.trained_betas.size()) == c.num_train_timesteps,
               "scheduler: trained_betas must have num_train_timesteps = ", c.num_train_timesteps, " entries, got ",
               c.trained_betas.size());
@@ -21,7 +22,8 @@ void check_numbers(const Config& c) {
   IMAGO_CHECK(c.steps_offset >= 0, "scheduler: steps_offset must not be negative, got ", c.steps_offset);
   for (const auto& [name, value] : {std::pair("rho", c.rho), std::pair("sigma_data", c.sigma_data),
                                     std::pair("shift", c.shift), std::pair("flow_shift", c.flow_shift),
-                                    std::pair("sigma_min", c.sigma_min.value_or(1))})
+                                    std::pair("sigma_min", c.sigma_min.value_or(1)),
+                                    std::pair("sigma_max", c.sigma_max.value_or(1))})
     IMAGO_CHECK(value > 0, "scheduler: ", name, " must be positive, got ", value);
   IMAGO_CHECK(!c.sigma_min || !c.sigma_max || *c.sigma_min < *c.sigma_max,
               "scheduler: sigma_max must be above sigma_min, ", c.sigma_min.value_or(0), ", got ",
@@ -93,6 +95,8 @@ void check(const NamedSchedulerConfig& named) {
   check_sigmas(c);
   check_prediction(name, c);
   if (name.find("DPMSolver") != name.npos) check_solver(name, c);
+  IMAGO_CHECK(!name.starts_with("EDM") || (c.sigma_min && c.sigma_max), "scheduler: sigma_min and sigma_max of a ",
+              name, " must be numbers, got null");
   IMAGO_CHECK(name != "DDPMScheduler" || c.variance_type != VarianceType::none,
               "scheduler: variance_type must not be null for a DDPMScheduler");
 }

@@ -115,6 +115,10 @@ struct NamedSchedulerConfig {
 // that are present carry over to that class, all others are its defaults. Throws where a value is of the wrong type or
 // has no meaning.
 NamedSchedulerConfig parse_scheduler_config(std::string_view json, std::string_view class_name = {});
+// The _class_name that the text gives, if it does.
+std::optional<std::string> class_name_in(std::string_view json);
+// The text with this one instead; what else it says stays, and what it leaves out.
+std::string with_class_name(std::string_view json, std::string_view class_name);
 // Every option that the class has, sorted, indented by two, with a newline at the end.
 std::string to_json(const NamedSchedulerConfig& config);
 

@@ -216,6 +216,19 @@ std::string unquote_infinities(std::string text) {
   return text;
 }
 
+// What is parsed in a loop is written by recursion: without a limit, a small file could exhaust the stack.
+Json parse_object(std::string_view text) {
+  constexpr int kMaxDepth = 32;
+  const auto look = [&](int depth, Json::parse_event_t, const Json&) {
+    IMAGO_CHECK(depth <= kMaxDepth, "scheduler_config.json: lists and objects must be nested at most ", kMaxDepth,
+                " deep, got more");
+    return true;
+  };
+  Json json = Json::parse(quote_infinities(text), look, /*allow_exceptions=*/false);
+  IMAGO_CHECK(json.is_object(), "scheduler_config.json: the text is not a JSON object");
+  return json;
+}
+
 [[noreturn]] void wrong_type(const char* key, const Json& json) {
   fail("scheduler_config.json: ", key, " has the wrong type, got ", json.dump());
 }
@@ -256,6 +269,13 @@ void read(const char* key, const Json& json, E& value) {
   value = find_value<E>(key, json.get<std::string>());
 }
 
+std::optional<std::string> name_in(const Json& json) {
+  const auto name = json.find("_class_name");
+  if (name == json.end()) return {};
+  if (!name->is_string()) wrong_type("_class_name", *name);
+  return name->get<std::string>();
+}
+
 Json written(double value) {
   return std::isinf(value) ? Json(value > 0 ? "Infinity" : "-Infinity") : Json(value);
 }
@@ -289,15 +309,18 @@ SchedulerConfig own_options(std::string_view class_name, SchedulerConfig config)
   return config;
 }
 
+std::optional<std::string> class_name_in(std::string_view text) { return name_in(parse_object(text)); }
+
+std::string with_class_name(std::string_view text, std::string_view class_name) {
+  Json json = parse_object(text);
+  json["_class_name"] = std::string(class_name);
+  return unquote_infinities(json.dump(2)) + "\n";
+}
+
 NamedSchedulerConfig parse_scheduler_config(std::string_view text, std::string_view class_name) {
-  const Json json = Json::parse(quote_infinities(text), nullptr, /*allow_exceptions=*/false);
-  IMAGO_CHECK(json.is_object(), "scheduler_config.json: the text is not a JSON object");
+  const Json json = parse_object(text);
   NamedSchedulerConfig out{.class_name = std::string(class_name), .config = {}};
-  if (class_name.empty()) {
-    const Json name = json.value("_class_name", Json("DDPMScheduler"));
-    if (!name.is_string()) wrong_type("_class_name", name);
-    out.class_name = name.get<std::string>();
-  }
+  if (class_name.empty()) out.class_name = name_in(json).value_or("DDPMScheduler");
   const unsigned bit = class_bit(out.class_name);
   out.config = default_config(out.class_name);
   for (const auto& [key, value] : json.items()) {

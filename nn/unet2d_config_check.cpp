@@ -19,10 +19,13 @@ void check_sizes(const UNet2DConfig& c) {
   IMAGO_CHECK(c.in_channels >= 1 && c.out_channels >= 1,
               "UNet2D: in_channels and out_channels must be positive, got ", c.in_channels, " and ",
               c.out_channels);
-  const int64_t narrowest = std::ranges::min(c.block_out_channels);
-  IMAGO_CHECK(narrowest >= 1, "UNet2D: block_out_channels must be positive, got ", narrowest);
-  IMAGO_CHECK(c.layers_per_block >= 1, "UNet2D: layers_per_block must be positive, got ",
-              c.layers_per_block);
+  // Far beyond what anybody builds; without limits, checking alone could take for ever.
+  constexpr int64_t kMostChannels = 1 << 20, kMostLayers = 1000;
+  for (const int64_t channels : c.block_out_channels)
+    IMAGO_CHECK(1 <= channels && channels <= kMostChannels, "UNet2D: block_out_channels must be in [1, ",
+                kMostChannels, "], got ", channels);
+  IMAGO_CHECK(1 <= c.layers_per_block && c.layers_per_block <= kMostLayers,
+              "UNet2D: layers_per_block must be in [1, ", kMostLayers, "], got ", c.layers_per_block);
   IMAGO_CHECK(!c.sample_size || (c.sample_size->height >= 1 && c.sample_size->width >= 1 &&
                                  c.sample_size->height % c.downsampling() == 0 &&
                                  c.sample_size->width % c.downsampling() == 0),

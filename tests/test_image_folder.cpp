@@ -78,6 +78,22 @@ TEST_CASE("a folder of pictures: order, classes, labels", "[image_folder]") {
   CHECK(flat.dataset.images.shape() == Shape{4, 2, 2, 1});
 }
 
+TEST_CASE("linked folders are followed, each once", "[image_folder]") {
+  const TemporaryFolder folder, elsewhere;
+  write_square(elsewhere / "deep/2.png", 20);
+  write_square(folder / "real/1.png", 10);
+  fs::create_directory_symlink(folder.path(), folder / "real/round");  // in a circle
+  fs::create_directory_symlink(folder / "real", folder / "another_name");
+  fs::create_directory_symlink(elsewhere.path(), folder / "linked");
+  fs::create_directory_symlink(elsewhere / "deep", folder / "twice");
+  fs::create_directory_symlink(folder / "linked", elsewhere / "round");
+  fs::create_directory_symlink(elsewhere.path(), folder / ".hidden");
+  fs::create_directory_symlink(folder / "nowhere", folder / "broken");
+  const auto set = data::load_image_folder(folder.path(), {.resolution = 4});
+  CHECK(set.files == std::vector<std::string>{"linked/deep/2.png", "real/1.png"});
+  CHECK(set.classes == std::vector<std::string>{"linked", "real"});
+}
+
 TEST_CASE("pictures that cannot be read are skipped and named", "[image_folder]") {
   const TemporaryFolder folder;
   write_square(folder / "good.png", 9);
@@ -87,6 +103,12 @@ TEST_CASE("pictures that cannot be read are skipped and named", "[image_folder]"
   REQUIRE(set.skipped.size() == 1);
   CHECK(set.skipped[0].file == "bad.jpg");
   CHECK_THAT(set.skipped[0].why, Contains("bad.jpg is not a PNG or JPEG image"));
+  // An error that is not about reading names the file too: scaled, this one would be 36000 pixels wide.
+  data::write_png(folder / "long.png", Tensor::full({1, 9000, 3}, 9, DType::u8, Device::cpu));
+  const auto again = data::load_image_folder(folder.path(), {.resolution = 4});
+  REQUIRE(again.skipped.size() == 2);
+  CHECK_THAT(again.skipped[1].why, Catch::StartsWith((folder.path() / "long.png").string() + ": resize_bilinear: "));
+  fs::remove(folder / "long.png");
   fs::remove(folder / "good.png");
   CHECK_THROWS_WITH(data::load_image_folder(folder.path()),
                     Contains("none of the 1 pictures in " + folder.path().string() + " can be read; the first: "));

@@ -2,12 +2,16 @@
 # The command `imago` from the outside, on a tiny model that mnist trained.
 #   test_imago_command.sh PATH_TO_IMAGO PATH_TO_MNIST PATH_TO_CLASS_MODEL
 mnist=$(realpath "$2") class_model=$(realpath "$3")
+golden=$(realpath "$(dirname "$0")/golden")
 source "$(dirname "$0")/program.sh" "$1"
 export XDG_CACHE_HOME=$work/cache
 
 # ---- help and mistakes ----
 "$program" >help.txt
 check "imago alone is no error" test $? -eq 0
+"$program" --help >same.txt
+same help.txt same.txt
+check "with the picture and what to begin with" grep -q "imago sample runs/mine/model" same.txt
 for command in train sample info convert doctor; do
   check "its help lists $command" grep -q "^  $command" help.txt
   "$program" $command --help >/dev/null
@@ -16,6 +20,7 @@ done
 expect 2 "did you mean sample?" smaple
 expect 2 "did you mean --steps?" sample x --stesp 3
 expect 2 "model" sample
+expect 2 "--ddpm-beta-schedule" train . --ddpm-beta-schedule exp  # DDPMScheduler has no such in Python
 expect 1 "there is no folder nowhere" train nowhere --output-dir never
 expect 1 "--resolution must be a multiple of 8 for 4 levels, got 10" train . --resolution 10
 expect 1 "--attention-levels must be from 0 to 4" train . --attention-levels 5
@@ -38,6 +43,13 @@ check "info says what drawing needs" grep -Eq "^memory to draw: [0-9.]+ MB, and 
 check "info says what training needs" grep -Eq "^memory to train: [0-9.]+ MB, and [0-9.]+ MB for every further" info.txt
 check "info names the scheduler" grep -q "^scheduler: DDPMScheduler, 1000 time steps" info.txt
 "$program" info $model/unet/diffusion_pytorch_model.safetensors >tensors.txt
+"$program" info $model/unet >unet.txt
+check "info looks into a model by itself" grep -q "^UNet2DModel in $model/unet" unet.txt
+check "which has no scheduler" bash -c "! grep -q '^scheduler' unet.txt"
+"$program" info run/checkpoint-* >checkpoint.txt
+check "info looks into a checkpoint" grep -q "^UNet2DModel in run/checkpoint-000002/model_ema" checkpoint.txt
+"$program" info "$golden/state_dict.bin" >bin.txt
+check "info lists the tensors of a file of PyTorch's" grep -q "^16 tensors, " bin.txt
 check "info lists the tensors of a file" grep -q "conv_in.weight .*F32 (8, 1, 3, 3)" tensors.txt
 
 sample() { "$program" sample $model --steps 3 --num-images 5 --size 8 "$@"; }
@@ -53,6 +65,27 @@ same a.png b.png  # whatever the batches
 sample --output c.png --seed 1 >/dev/null
 check "another seed gives another picture" bash -c "! cmp -s a.png c.png"
 expect 1 "--steps must be at most 1000" sample $model --steps 2000
+
+# ---- what the model is made for decides the sampler ----
+sample --torch-seed 3 --output torch.png >/dev/null
+sample --torch-seed 3 --sampler own --output own.png >/dev/null
+same torch.png own.png
+sample --torch-seed 3 --sampler ddim --output ddim.png >/dev/null
+check "Python's noise, another sampler" bash -c "! cmp -s torch.png ddim.png"
+cp -r $model edm
+echo '{"_class_name": "EDMEulerScheduler"}' >edm/scheduler/scheduler_config.json
+sed -i s/DDPMScheduler/EDMEulerScheduler/ edm/model_index.json
+expect 1 "--sampler must be own for the model in edm, which is made for EDMEulerScheduler" sample edm --sampler ddim
+"$program" sample edm --steps 2 --num-images 1 --size 8 --output edm.png >/dev/null
+check "a model of EDM's draws by its own" test -s edm.png
+sed -i s/EDMEulerScheduler/LMSDiscreteScheduler/ edm/model_index.json
+expect 1 "class must be one of DDPMScheduler, DDIMScheduler" sample edm
+
+# ---- more pictures than a PNG has room for ----
+expect 1 "--num-images must be at most 4, which fit on one PNG" sample $model --size 4 6000 --num-images 9
+"$program" sample $model --steps 1 --num-images 5 --size 4 6000 --images wide --output wide.png >/dev/null 2>err.txt
+check "unless each is written by itself" test "$(ls wide | wc -l)" -eq 5
+check "then it says what the grid leaves out" grep -qx "wide.png will show the first 4 of 5 pictures" err.txt
 
 # ---- a model with classes ----
 "$class_model" classes

@@ -4,6 +4,7 @@
 
 #include "autograd/no_grad.h"
 #include "data/atomic_file.h"
+#include "data/input_file.h"
 #include "data/pixels.h"
 #include "data/safetensors.h"
 #include "diffusion/pipeline.h"
@@ -106,6 +107,29 @@ TEST_CASE("a pipeline's model_index.json is as diffusers writes it", "[pipeline]
   ]
 }
 )");
+}
+
+TEST_CASE("a pipeline's scheduler is of the class that model_index.json says", "[pipeline]") {
+  const TemporaryFolder folder;
+  const fs::path index = folder.path() / "model_index.json", config = folder.path() / "scheduler/scheduler_config.json";
+  save_pipeline(folder.path(), small_unet(1), kScheduler);
+  const auto loaded = [&](const std::string& scheduler, const std::string& text) {
+    data::write_file(index, R"({"_class_name": "DDPMPipeline", "scheduler": )" + scheduler + "}");
+    data::write_file(config, text);
+    return diffusion::load_scheduler_config(folder.path());
+  };
+  const std::string ddim = R"(["diffusers", "DDIMScheduler"])";
+  CHECK(loaded(ddim, R"({"beta_end": 0.5})") == "{\n  \"_class_name\": \"DDIMScheduler\",\n  \"beta_end\": 0.5\n}\n");
+  CHECK(loaded(ddim, kScheduler) == "{\n  \"_class_name\": \"DDIMScheduler\"\n}\n");
+  CHECK(loaded("[null, null]", R"({"_class_name": "PNDMScheduler"})") == R"({"_class_name": "PNDMScheduler"})");
+  CHECK(loaded("[null, null]", "{}") == kScheduler);
+  CHECK_THROWS_WITH(loaded(ddim, R"({"_class_name": 3})"), Contains("_class_name has the wrong type, got 3"));
+
+  // What is saved is of its class, wherever in the text that stands.
+  save_pipeline(folder.path(), small_unet(1), R"({"note": "\"_class_name\": \"X\"", "_class_name": "DDIMScheduler"})");
+  CHECK_THAT(data::read_file(index), Contains("DDIMPipeline") && Contains("DDIMScheduler"));
+  CHECK(diffusion::has_scheduler(folder.path()));
+  CHECK_FALSE(diffusion::has_scheduler(folder.path() / "unet"));
 }
 
 TEST_CASE("a pipeline may be flat and in shards", "[pipeline]") {

@@ -293,6 +293,15 @@ TEST_CASE("what steers the training has to be as it was when a run is resumed", 
   }
 }
 
+TEST_CASE("a command line comes back as a shell takes it", "[program]") {
+  TrainingFlags flags;
+  CHECK(run_flags({"--output-dir", "my runs/it's", "--num-epochs=3"}, flags) == 0);
+  CHECK(command_line() == R"(test --output-dir 'my runs/it'\''s' --num-epochs=3)");
+  CHECK(shell_word("") == "''");
+  CHECK(shell_word("$HOME") == "'$HOME'");
+  CHECK(shell_word("a-b_c/d.e=f:1+2") == "a-b_c/d.e=f:1+2");
+}
+
 TEST_CASE("flags: underscores are taken, unknown ones get a hint and exit code 2", "[program]") {
   TrainingFlags flags;
   CHECK(run_flags({"--train_batch_size", "32", "--learning-rate=2e-3", "--no-ema"}, flags) == 0);

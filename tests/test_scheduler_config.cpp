@@ -35,6 +35,10 @@ TEST_CASE("a config carries over to another scheduler as from_config has it", "[
   const auto ddpm = scheduler_from_json(text);
   CHECK(ddpm->config().timestep_spacing == TimestepSpacing::leading);
   CHECK_FALSE(ddpm->config().use_karras_sigmas);  // not an option of DDPM's
+  CHECK(class_name_in(text) == "DDPMScheduler");
+  CHECK(class_name_in("{}") == std::nullopt);
+  CHECK(with_class_name(R"({"sigma_max": Infinity})", "EDMEulerScheduler") ==
+        "{\n  \"_class_name\": \"EDMEulerScheduler\",\n  \"sigma_max\": Infinity\n}\n");
   CHECK(ddpm->config().unknown.size() == 3);
   const auto dpm = scheduler_from_json(to_json(*ddpm), "DPMSolverMultistepScheduler");
   CHECK(dpm->config().beta_schedule == BetaSchedule::squaredcos_cap_v2);
@@ -98,6 +102,11 @@ TEST_CASE("scheduler_config.json keeps every option", "[scheduler][json]") {
 TEST_CASE("schedulers name what is wrong", "[scheduler][errors]") {
   CHECK_THROWS_WITH(scheduler_from_json("{"),
                     "scheduler_config.json: the text is not a JSON object");
+  // What is nested deeper could be read, and not be written again.
+  CHECK_THROWS_WITH(scheduler_from_json(R"({"colour": )" + std::string(1000000, '[') + std::string(1000000, ']') + "}"),
+                    "scheduler_config.json: lists and objects must be nested at most 32 deep, got more");
+  CHECK(scheduler_from_json(R"({"colour": )" + std::string(32, '[') + std::string(32, ']') + "}")
+            ->config().unknown.at("colour").size() == 64);
   CHECK_THROWS_WITH(scheduler_from_json(R"({"beta_start": "low"})"),
                     "scheduler_config.json: beta_start has the wrong type, got \"low\"");
   CHECK_THROWS_WITH(scheduler_from_json(R"({"beta_schedule": "cosine"})"),
@@ -113,6 +122,8 @@ TEST_CASE("schedulers name what is wrong", "[scheduler][errors]") {
                     "sampler: name must be one of ddpm, ddim, dpmsolver++, euler, euler_a, heun, pndm, got ddqm");
   CHECK_THROWS_WITH(DDPMScheduler({.num_train_timesteps = 2, .trained_betas = {0.1, 1}}),
                     "scheduler: trained_betas must be in (0, 1), got 1");
+  CHECK_THROWS_WITH(DDPMScheduler({.num_train_timesteps = 1000001}),
+                    "scheduler: num_train_timesteps must be in [1, 1000000], got 1000001");
   CHECK_THROWS_WITH(DDPMScheduler({.beta_start = 0}),
                     "make_betas: beta_start and beta_end must be in (0, 1), got 0 and 0.02");
   CHECK_THROWS_WITH(DDPMScheduler({.num_train_timesteps = 3, .trained_betas = {0.1}}),
@@ -152,6 +163,15 @@ TEST_CASE("options that contradict each other are named", "[scheduler][errors]")
   CHECK(message("EDMDPMSolverMultistepScheduler", R"("algorithm_type": "dpmsolver")") ==
         "scheduler: algorithm_type of a EDMDPMSolverMultistepScheduler must be dpmsolver++ or sde-dpmsolver++");
   CHECK(message(edm, R"("sigma_min": 2, "sigma_max": 1)") == "scheduler: sigma_max must be above sigma_min, 2, got 1");
+  for (const char* null : {R"("sigma_min": null)", R"("sigma_max": null)"})
+    CHECK(message(edm, null) == "scheduler: sigma_min and sigma_max of a EDMEulerScheduler must be numbers, got null");
+  CHECK(message(euler, R"("sigma_min": null, "sigma_max": 0)") == "scheduler: sigma_max must be positive, got 0");
+  CHECK(message(dpm, R"("lambda_min_clipped": 100)") ==
+        "set_timesteps: lambda_min_clipped must leave 3 time steps for n = 3 and timestep_spacing linspace, got 0");
+  CHECK(message(dpm, R"("lambda_min_clipped": 100, "timestep_spacing": "leading")") ==
+        "set_timesteps: lambda_min_clipped must leave 4 time steps for n = 3 and timestep_spacing leading, got 0");
+  CHECK(message(dpm, R"("lambda_min_clipped": 100, "timestep_spacing": "trailing")") ==
+        "set_timesteps: lambda_min_clipped must leave 1 time steps for n = 3 and timestep_spacing trailing, got 0");
   CHECK(message(edm, R"("rho": 0)") == "scheduler: rho must be positive, got 0");
   CHECK(message(flow, R"("use_dynamic_shifting": true)") == "set_timesteps: use_dynamic_shifting needs mu");
   CHECK(message("DDPMScheduler", R"("variance_type": null)") ==

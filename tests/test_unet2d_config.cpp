@@ -121,6 +121,10 @@ TEST_CASE("a UNet2D config that cannot be built says why", "[unet2d_config][erro
         "activation: name must be silu, swish, mish, gelu or relu, got \"selu\"");
   CHECK(complaint([](UNet2DConfig& c) { c.downsample_padding = 2; }) ==
         "UNet2D: downsample_padding must be 0 or 1, got 2");
+  CHECK(complaint([](UNet2DConfig& c) { c.layers_per_block = int64_t{1} << 60; }) ==
+        "UNet2D: layers_per_block must be in [1, 1000], got 1152921504606846976");
+  CHECK(complaint([](UNet2DConfig& c) { c.block_out_channels[2] = int64_t{1} << 62; }) ==
+        "UNet2D: block_out_channels must be in [1, 1048576], got 4611686018427387904");
   CHECK(complaint([](UNet2DConfig& c) { c.dropout = 1; }) ==
         "UNet2D: dropout must be in [0, 1), got 1");
   CHECK(complaint([](UNet2DConfig& c) { c.norm_eps = -1; }) ==

@@ -73,6 +73,14 @@ std::string require(const std::string& text, const char* what, Good good) {
 
 }  // namespace
 
+std::string shell_word(const std::string& argument) {
+  constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:+-";
+  if (!argument.empty() && argument.find_first_not_of(kPlain) == std::string::npos) return argument;
+  std::string quoted = "'";
+  for (const char c : argument) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
 const std::string& command_line() { return saved_command_line(); }
 
 std::string positive(const std::string& text) {
@@ -97,7 +105,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   std::string& line = saved_command_line();
   line.clear();
-  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + std::string(argv[i]);
+  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + shell_word(argv[i]);
   // So that an unknown flag can be answered with the nearest one.
   app.allow_extras();
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) command->allow_extras();

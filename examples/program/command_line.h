@@ -20,6 +20,9 @@ inline constexpr int kUsageExitCode = 2;
 // imago::Error (or any other std::exception) with one sentence on standard error and exit code 1.
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
+// An argument as one types it in a shell: in quotes where it has characters that mean something there.
+std::string shell_word(const std::string& argument);
+
 // The command line that run() was called with, as one would type it again.
 const std::string& command_line();
 

@@ -87,6 +87,7 @@ void add_ddpm_flags(CLI::App& app, DdpmFlags& f) {
       ->group(group);
   app.add_option("--ddpm-beta-schedule", f.ddpm_beta_schedule,
                  "linear, scaled_linear, squaredcos_cap_v2, sigmoid or laplace")
+      ->check(CLI::IsMember({"linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"}))
       ->group(group);
   app.add_option("--prediction-type", f.prediction_type, "epsilon, sample or v_prediction")->group(group);
   app.add_option("--snr-gamma", f.snr_gamma,
