@@ -86,7 +86,8 @@ Tensor labels_of(const Flags& f, int64_t first, int64_t count) {
 void check_classes(const Flags& f, const nn::UNet2DConfig& config) {
   IMAGO_CHECK(config.class_embed_type != "identity", "sample: ", f.model,
               " wants a vector for each picture's class (class_embed_type identity), which imago sample cannot give");
-  IMAGO_CHECK(config.has_classes() || f.class_labels.empty(), "--class-labels: the model in ", f.model, " knows no classes");
+  IMAGO_CHECK(config.has_classes() || f.class_labels.empty(), "--class-labels: the model in ", f.model,
+              " knows no classes");
   IMAGO_CHECK(!config.has_classes() || !f.class_labels.empty(), "sample: the model in ", f.model,
               " wants to know of what class its pictures are to be; use --class-labels");
   if (!config.num_class_embeds) return;
@@ -195,8 +196,8 @@ int sample(const Flags& f) {
         if (!f.strip.empty()) strip.add(p.step, p.x, p.x0);
       };
       const Tensor labels = labels_of(f, first, count);
-      const Tensor x = diffusion::sample([&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t, labels).value(); },
-                                         *scheduler, image.inserted(0, count),
+      const auto model = [&](const Tensor& x_t, const Tensor& t) { return unet(x_t, t, labels).value(); };
+      const Tensor x = diffusion::sample(model, *scheduler, image.inserted(0, count),
                                          {.steps = f.steps,
                                           .eta = f.eta,
                                           .seed = f.seed,
@@ -228,11 +229,12 @@ Command add_sample(CLI::App& app) {
   app.add_option("--variant", f->variant, "which of the model's weights, where it has several: fp16, say");
   app.add_option("--output", f->output, "the grid of pictures, PNG");
   app.add_option("--num-images", f->num_images, "how many pictures")->check(program::positive);
-  app.add_option("--batch-size", f->batch_size, "how many at a time: memory and speed; a picture changes by rounding at most")
+  app.add_option("--batch-size", f->batch_size,
+                 "how many at a time: memory and speed; a picture changes by rounding at most")
       ->check(program::positive);
   app.add_option("--sampler", f->sampler,
-                 fmt::format("how: {}; own: as the model's scheduler says. Unless given, ddim; with --torch-seed, and for "
-                             "a model of EDM or flow matching, own",
+                 fmt::format("how: {}; own: as the model's scheduler says. Unless given, ddim; with --torch-seed, "
+                             "and for a model of EDM or flow matching, own",
                              fmt::join(samplers(), ", ")))
       ->check(CLI::IsMember(samplers()));
   app.add_option("--steps", f->steps, "steps of sampling: more are slower and better")->check(program::positive);

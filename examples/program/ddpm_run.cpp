@@ -95,7 +95,8 @@ void add_ddpm_flags(CLI::App& app, DdpmFlags& f) {
       ->check(not_negative)
       ->group(group);
   app.add_flag("--snr-weighting", f.snr_weighting,
-               "weigh the loss by the signal-to-noise ratio itself, as diffusers' script does with --prediction-type sample")
+               "weigh the loss by the signal-to-noise ratio itself, as diffusers' script does with --prediction-type "
+               "sample")
       ->group(group);
   app.add_option("--sampler", f.sampler, "how samples are drawn")
       ->check(CLI::IsMember(diffusion::sampler_names()))

@@ -29,9 +29,9 @@ struct Preset {
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> all = {
-      // A quarter of an hour on two processors. In so few steps a network does not learn epsilon well enough where there
-      // is nearly nothing but noise, and an error of epsilon is a large one of x_0: so it learns v, and the loss is not
-      // spent on details (min-SNR).
+      // A quarter of an hour on two processors. In so few steps a network does not learn epsilon well enough where
+      // there is nearly nothing but noise, and an error of epsilon is a large one of x_0: so it learns v, and the loss
+      // is not spent on details (min-SNR).
       {.name = "small",
        .resolution = 32,
        .block_out_channels = {16, 48, 96, 96},

@@ -188,7 +188,7 @@ class Run {
         resumes ? ""
                 : fmt::format(
                       " --resume-from-checkpoint latest{}",
-                      flags_.output_dir.empty() ? " --output-dir " + folder_.path().string() : ""));
+                      flags_.output_dir.empty() ? " --output-dir " + shell_word(folder_.path().string()) : ""));
     return interrupted_exit_code();
   }
 
