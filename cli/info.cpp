@@ -78,14 +78,24 @@ void print_memory(const nn::UNet2D& unet, const nn::ImageSize& size) {
              program::megabytes(4 * weights + step), program::megabytes(step_of_two - step));
 }
 
+void print_scheduler(const std::string& json) {
+  try {
+    const auto [class_name, s] = diffusion::parse_scheduler_config(json);
+    fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
+               diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));
+  } catch (const Error& error) {  // of a class that is not here, say
+    fmt::print("scheduler: {}\n", error.what());
+  }
+}
+
 int model_info(const fs::path& folder) {
   const nn::UNet2D unet = diffusion::load_unet(folder);
   const nn::UNet2DConfig& c = unet.config();
   const int64_t parameters = nn::parameter_count(unet);
   fmt::print("UNet2DModel in {}\n", folder.string());
   if (c.sample_size)
-    fmt::print("pictures: {} x {}, {} channels; {:.2f} GFLOP for each call of the model on one\n", c.sample_size->height,
-               c.sample_size->width, c.out_channels,
+    fmt::print("pictures: {} x {}, {} channels; {:.2f} GFLOP for each call of the model on one\n",
+               c.sample_size->height, c.sample_size->width, c.out_channels,
                static_cast<double>(nn::describe(unet, *c.sample_size).flops_per_image) / 1e9);
   fmt::print("levels: {} channels, {} layers each\n", joined(c.block_out_channels), c.layers_per_block);
   for (size_t i = 0; i < c.down_block_types.size(); ++i)
@@ -95,9 +105,7 @@ int model_info(const fs::path& folder) {
   print_parts(unet);
   if (c.sample_size) print_memory(unet, *c.sample_size);
   if (!diffusion::has_scheduler(folder)) return 0;  // unet/ by itself, say
-  const auto [class_name, s] = diffusion::parse_scheduler_config(diffusion::load_scheduler_config(folder));
-  fmt::print("scheduler: {}, {} time steps, {} betas, predicts {}\n", class_name, s.num_train_timesteps,
-             diffusion::name_of(s.beta_schedule), diffusion::name_of(s.prediction_type));
+  print_scheduler(diffusion::load_scheduler_config(folder));
   return 0;
 }
 

@@ -44,12 +44,12 @@ constexpr const char* kOwn = "own";  // the sampler that the model names itself
 
 std::unique_ptr<diffusion::Scheduler> scheduler_of(const Flags& f) {
   const std::string json = diffusion::load_scheduler_config(f.model);
-  const auto [own, own_config] = diffusion::parse_scheduler_config(json);
-  const bool trained_by_ddpm = !own.starts_with("EDM") && !own.starts_with("FlowMatch") && !own_config.use_flow_sigmas;
-  const std::string sampler = !f.sampler.empty() ? f.sampler : trained_by_ddpm && !f.torch_seed ? "ddim" : kOwn;
+  const bool for_ddpm = diffusion::is_for_ddpm(json);
+  if (f.sampler.empty()) diffusion::parse_scheduler_config(json);  // nobody knows what suits a class that is not here
+  const std::string sampler = !f.sampler.empty() ? f.sampler : for_ddpm && !f.torch_seed ? "ddim" : kOwn;
   if (sampler == kOwn) return diffusion::scheduler_from_json(json);
-  IMAGO_CHECK(trained_by_ddpm, "--sampler must be own for the model in ", f.model, ", which is made for ", own,
-              ", got ", sampler);
+  IMAGO_CHECK(for_ddpm, "--sampler must be own for the model in ", f.model, ", which is made for ",
+              diffusion::class_name_in(json).value_or(""), ", got ", sampler);
   const std::string_view class_name = diffusion::scheduler_class(sampler);
   diffusion::SchedulerConfig config = diffusion::parse_scheduler_config(json, class_name).config;
   IMAGO_CHECK(f.steps <= config.num_train_timesteps, "--steps must be at most ", config.num_train_timesteps,
@@ -114,7 +114,8 @@ int64_t pictures_on_grid(const Flags& f, const Shape& image) {
   int64_t n = 0;  // the most that fit, bit by bit
   for (int64_t bit = int64_t{1} << 40; bit > 0; bit /= 2)
     if (n + bit <= f.num_images && fits(n + bit)) n += bit;
-  IMAGO_CHECK(n > 0, "--size: a picture must fit on a PNG with sides of ", data::kMaxPngSide, ", got ", image);
+  IMAGO_CHECK(n > 0, "--size: a picture, at least 64 pixels wide, must fit on a PNG with sides of ", data::kMaxPngSide,
+              ", got ", image);
   IMAGO_CHECK(n == f.num_images || !f.images.empty(), "--num-images must be at most ", n,
               ", which fit on one PNG, unless --images writes each by itself, got ", f.num_images);
   if (n < f.num_images) fmt::print(stderr, "{} will show the first {} of {} pictures\n", f.output, n, f.num_images);

@@ -27,8 +27,8 @@ namespace {
 
 constinit thread_local const char* label = nullptr;
 
-// Four size classes between two powers of two: at most a quarter is wasted, and sizes that differ a
-// little share blocks. What a graph has planned may be most of a GPU's memory: no more than 64 MB are wasted.
+// Four size classes between two powers of two: at most a quarter is wasted, and sizes that differ a little share
+// blocks. What a graph has planned may be most of a GPU's memory: there, classes are 64 MB apart.
 size_t size_class(size_t bytes) {
   if (bytes <= 256) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   const size_t step = std::min(std::bit_floor(bytes - 1) / 4, size_t{64} << 20);

@@ -77,7 +77,8 @@ std::string model_index(const std::string& scheduler) {
 // What model_index.json says of the scheduler's class, if there is such a file and it does.
 std::optional<std::string> class_in_index(const fs::path& path) {
   if (!fs::exists(path)) return {};
-  const Json scheduler = read_object(path).value("scheduler", Json());
+  const Json index = read_object(path), scheduler = index.value("scheduler", Json());
+  if (index.value("_class_name", Json()) == "DDIMPipeline") return "DDIMScheduler";  // whatever it was saved with
   if (!scheduler.is_array() || scheduler.size() != 2 || !scheduler[1].is_string()) return {};
   return scheduler[1].get<std::string>();
 }

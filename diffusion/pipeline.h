@@ -26,8 +26,8 @@ nn::UNet2D load_unet(const std::filesystem::path& folder, const std::string& var
 
 // Whether there is a scheduler beside the model.
 bool has_scheduler(const std::filesystem::path& folder);
-// The text of the pipeline's scheduler_config.json, with the class that diffusers takes for its _class_name: the one
-// that model_index.json names, else the text's own, else DDPMScheduler.
+// The text of the pipeline's scheduler_config.json, with the class that diffusers takes for its _class_name:
+// DDIMScheduler for a DDIMPipeline, else the one that model_index.json names, else the text's own, else DDPMScheduler.
 std::string load_scheduler_config(const std::filesystem::path& folder);
 
 }  // namespace imago::diffusion

@@ -115,6 +115,9 @@ struct NamedSchedulerConfig {
 // that are present carry over to that class, all others are its defaults. Throws where a value is of the wrong type or
 // has no meaning.
 NamedSchedulerConfig parse_scheduler_config(std::string_view json, std::string_view class_name = {});
+// Whether a model with this scheduler, perhaps of a class that is not here, was trained with DDPM's noise: not with
+// that of EDM or of flow matching.
+bool is_for_ddpm(std::string_view json);
 // The _class_name that the text gives, if it does.
 std::optional<std::string> class_name_in(std::string_view json);
 // The text with this one instead; what else it says stays, and what it leaves out.

@@ -309,6 +309,12 @@ SchedulerConfig own_options(std::string_view class_name, SchedulerConfig config)
   return config;
 }
 
+bool is_for_ddpm(std::string_view text) {
+  const Json json = parse_object(text);
+  const std::string name = name_in(json).value_or("DDPMScheduler");
+  return !name.starts_with("EDM") && !name.starts_with("FlowMatch") && json.value("use_flow_sigmas", Json()) != true;
+}
+
 std::optional<std::string> class_name_in(std::string_view text) { return name_in(parse_object(text)); }
 
 std::string with_class_name(std::string_view text, std::string_view class_name) {
@@ -332,6 +338,10 @@ NamedSchedulerConfig parse_scheduler_config(std::string_view text, std::string_v
     else
       std::visit([&, &value = value](auto field) { read(option->key, value, out.config.*field); }, option->field);
   }
+  // DPM-Solver does not say; DDPM has to know.
+  const bool own = name_in(json).value_or("DDPMScheduler") == out.class_name;
+  if (out.class_name == "DDPMScheduler" && !own && out.config.variance_type == VarianceType::none)
+    out.config.variance_type = VarianceType::fixed_small;
   return out;
 }
 

@@ -80,6 +80,9 @@ expect 1 "--sampler must be own for the model in edm, which is made for EDMEuler
 check "a model of EDM's draws by its own" test -s edm.png
 sed -i s/EDMEulerScheduler/LMSDiscreteScheduler/ edm/model_index.json
 expect 1 "class must be one of DDPMScheduler, DDIMScheduler" sample edm
+check "info says so, too" bash -c "'$program' info edm | grep -q 'class must be one of'"
+"$program" sample edm --sampler ddim --steps 2 --num-images 1 --size 8 --output lms.png >/dev/null
+check "whoever chooses a sampler gets it" test -s lms.png
 
 # ---- more pictures than a PNG has room for ----
 expect 1 "--num-images must be at most 4, which fit on one PNG" sample $model --size 4 6000 --num-images 9
@@ -136,15 +139,26 @@ check "which draws" test -s mine.png
 check "and goes on" grep -q "^going on from mine/model: 8 x 8 pixels" err.txt
 check "from pictures decoded before" grep -q "^2 pictures from pictures, decoded before" err.txt
 # The schedule and what is predicted are the model's, whatever the preset says.
-sed -i 's/"beta_schedule": "linear"/"beta_schedule": "squaredcos_cap_v2"/; s/"variance_type": "fixed_small"/"variance_type": "fixed_large"/' \
+sed -i 's/"linear"/"squaredcos_cap_v2"/; s/"fixed_small"/"fixed_large"/; s/"v_prediction"/"epsilon"/' \
   mine/model/scheduler/scheduler_config.json
-sed -i 's/"prediction_type": "v_prediction"/"prediction_type": "epsilon"/' mine/model/scheduler/scheduler_config.json
 "$program" train pictures --pretrained mine/model --train-batch-size 2 --eval-batch-size 2 --ddpm-num-inference-steps 2 \
   --max-train-steps 1 --output-dir other >/dev/null 2>err.txt
 check "a model keeps its schedule" grep -q "^going on from mine/model: .*, squaredcos_cap_v2 betas, predicts epsilon" err.txt
 same mine/model/scheduler/scheduler_config.json other/model/scheduler/scheduler_config.json
+"$program" train pictures --pretrained mine/model --train-batch-size 2 --eval-batch-size 2 --ddpm-num-inference-steps 2 \
+  --max-train-steps 2 --resume-from-checkpoint latest --output-dir other >/dev/null 2>err.txt
+check "and goes on" grep -q "^run: other, resumed at step 1" err.txt
+cp -r mine/model dpm
+sed -i 's/DDPMScheduler/DPMSolverMultistepScheduler/; s/"variance_type": "[a-z_]*"/"variance_type": null/' \
+  dpm/scheduler/scheduler_config.json dpm/model_index.json
+"$program" train pictures --pretrained dpm --train-batch-size 2 --eval-batch-size 2 --ddpm-num-inference-steps 2 \
+  --max-train-steps 1 --output-dir from_dpm >/dev/null 2>&1
+check "a model with another sampler is trained, too" test -s from_dpm/model/model_index.json
+expect 1 "--overwrite-output-dir would throw away the model of --pretrained" train pictures --pretrained other/model \
+  --output-dir other --overwrite-output-dir
 "$program" train pictures --preset tutorial --block-out-channels 8 8 8 8 8 8 --norm-num-groups 4 --resolution 32 \
-  --train-batch-size 1 --eval-batch-size 1 --ddpm-num-inference-steps 2 --max-train-steps 1 --output-dir tutorial >/dev/null 2>&1
+  --train-batch-size 1 --eval-batch-size 1 --ddpm-num-inference-steps 2 --max-train-steps 1 --output-dir tutorial \
+  >/dev/null 2>&1
 check "the tutorial's network has attention on the level above the lowest" \
   grep -q '"AttnDownBlock2D", "DownBlock2D"\]' <(tr -s ' \n' ' ' <tutorial/model/unet/config.json | sed 's/ \]/]/g')
 expect 1 "--resolution must be 8 as the model's, got 16" train pictures --pretrained mine/model --resolution 16

@@ -297,6 +297,8 @@ TEST_CASE("a command line comes back as a shell takes it", "[program]") {
   TrainingFlags flags;
   CHECK(run_flags({"--output-dir", "my runs/it's", "--num-epochs=3"}, flags) == 0);
   CHECK(command_line() == R"(test --output-dir 'my runs/it'\''s' --num-epochs=3)");
+  CHECK(command_line({"--output-dir="}) == "test --num-epochs=3");
+  CHECK(command_line({"--num-epochs="}) == R"(test --output-dir 'my runs/it'\''s')");
   CHECK(shell_word("") == "''");
   CHECK(shell_word("$HOME") == "'$HOME'");
   CHECK(shell_word("a-b_c/d.e=f:1+2") == "a-b_c/d.e=f:1+2");

@@ -31,16 +31,17 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+// --output_dir=my_run -> --output-dir=my_run
+std::string with_dashes(std::string arg) {
+  if (arg.starts_with("--"))
+    std::replace(arg.begin(), arg.begin() + static_cast<long>(std::min(arg.find('='), arg.size())), '_', '-');
+  return arg;
+}
+
 // CLI11 wants the arguments last to first.
 std::vector<std::string> arguments(int argc, char** argv) {
   std::vector<std::string> args;
-  for (int i = argc - 1; i > 0; --i) {
-    std::string arg = argv[i];
-    if (arg.starts_with("--"))
-      std::replace(arg.begin(),
-                   arg.begin() + static_cast<long>(std::min(arg.find('='), arg.size())), '_', '-');
-    args.push_back(std::move(arg));
-  }
+  for (int i = argc - 1; i > 0; --i) args.push_back(with_dashes(argv[i]));
   return args;
 }
 
@@ -51,9 +52,9 @@ std::vector<std::string> commands_of(const CLI::App& app) {
   return commands;
 }
 
-std::string& saved_command_line() {
-  static std::string line;
-  return line;
+std::vector<std::string>& saved_arguments() {
+  static std::vector<std::string> arguments;
+  return arguments;
 }
 
 int usage_error(const CLI::App& app, const std::string& what) {
@@ -81,7 +82,22 @@ std::string shell_word(const std::string& argument) {
   return quoted + "'";
 }
 
-const std::string& command_line() { return saved_command_line(); }
+std::string command_line(const std::vector<std::string>& without) {
+  std::string line;
+  const std::vector<std::string>& all = saved_arguments();
+  for (size_t i = 0; i < all.size(); ++i) {
+    const std::string flag = with_dashes(all[i]), name = flag.substr(0, flag.find('='));
+    const auto left_out = [&](const std::string& f) {
+      return std::find(without.begin(), without.end(), f) != without.end();
+    };
+    if (left_out(name + '=')) {
+      if (name == flag) ++i;  // its value is the next one
+    } else if (!left_out(name)) {
+      line += (i ? " " : "") + shell_word(all[i]);
+    }
+  }
+  return line;
+}
 
 std::string positive(const std::string& text) {
   return require(text, "a positive number", [](double v) { return v > 0; });
@@ -103,9 +119,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& can
 }
 
 int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
-  std::string& line = saved_command_line();
-  line.clear();
-  for (int i = 0; i < argc; ++i) line += (i ? " " : "") + shell_word(argv[i]);
+  saved_arguments().assign(argv, argv + argc);
   // So that an unknown flag can be answered with the nearest one.
   app.allow_extras();
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) command->allow_extras();

@@ -23,8 +23,9 @@ int run(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 // An argument as one types it in a shell: in quotes where it has characters that mean something there.
 std::string shell_word(const std::string& argument);
 
-// The command line that run() was called with, as one would type it again.
-const std::string& command_line();
+// The command line that run() was called with, as one would type it again, without some flags: those that take a value
+// with = behind their name.
+std::string command_line(const std::vector<std::string>& without = {});
 
 // Checks for CLI11's ->check(), with messages that people can read: "must be a positive number, got
 // -1".

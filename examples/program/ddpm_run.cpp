@@ -63,7 +63,8 @@ class Ddpm {
 
   // Some pictures on their way: x_t above the x_0 predicted from it.
   void draw_denoising(const fs::path& png) const {
-    Strip strip(4, static_cast<int64_t>(reverse_->timesteps().size()), 12);  // Heun's method calls the model twice a step
+    // Heun's method calls the model twice a step.
+    Strip strip(4, static_cast<int64_t>(reverse_->timesteps().size()), 12);
     draw(4, [&](const diffusion::SampleProgress& p) { strip.add(p.step, p.x, p.x0); });
     strip.write(png, kRange);
   }
@@ -114,11 +115,12 @@ void DdpmFlags::check() const {
 }
 
 diffusion::Settings DdpmFlags::settings() const {
-  return {{"ddpm_num_steps", std::to_string(ddpm_num_steps)},
-          {"ddpm_beta_schedule", ddpm_beta_schedule},
-          {"prediction_type", prediction_type},
-          {"snr_gamma", std::to_string(snr_gamma)},
-          {"snr_weighting", snr_weighting ? "yes" : "no"}};
+  diffusion::Settings settings = {{"ddpm_num_steps", std::to_string(ddpm_num_steps)},
+                                  {"ddpm_beta_schedule", ddpm_beta_schedule},
+                                  {"prediction_type", prediction_type},
+                                  {"snr_gamma", std::to_string(snr_gamma)}};
+  if (snr_weighting) settings.emplace_back("snr_weighting", "yes");
+  return settings;
 }
 
 int train_ddpm(const std::string& name, const nn::UNet2D& unet, const data::ImageDataset& images,

@@ -15,6 +15,8 @@
 namespace imago::program {
 namespace {
 
+namespace fs = std::filesystem;
+
 struct Preset {
   const char* name;
   int64_t resolution;
@@ -161,21 +163,33 @@ nn::UNet2DConfig unet_config(const PictureFlags& f) {
 // A model to go on from has learnt to undo its own noise, and to say of it what it says.
 void go_on_with_scheduler(const CLI::App& app, PictureFlags& f) {
   const std::string json = diffusion::load_scheduler_config(f.pretrained);
-  const std::string own = diffusion::parse_scheduler_config(json).class_name;
-  IMAGO_CHECK(!own.starts_with("EDM") && !own.starts_with("FlowMatch"), "--pretrained: ", f.pretrained,
-              " was trained for ", own, ", which is not supported here; DDPM's noise is");
+  IMAGO_CHECK(diffusion::is_for_ddpm(json), "--pretrained: ", f.pretrained, " was trained for ",
+              diffusion::class_name_in(json).value_or(""), ", which is not supported here; DDPM's noise is");
   DdpmFlags& ddpm = f.ddpm;
   ddpm.others = diffusion::parse_scheduler_config(json, "DDPMScheduler").config;
-  if (app.count("--ddpm-num-steps") == 0) ddpm.ddpm_num_steps = ddpm.others.num_train_timesteps;
-  if (app.count("--ddpm-beta-schedule") == 0) ddpm.ddpm_beta_schedule = diffusion::name_of(ddpm.others.beta_schedule);
-  if (app.count("--prediction-type") == 0) ddpm.prediction_type = diffusion::name_of(ddpm.others.prediction_type);
-  if (app.count("--snr-gamma") == 0) ddpm.snr_gamma = 0;
+  const auto given = [&](const char* flag) { return app.count(flag) > 0; };
+  if (given("--ddpm-beta-schedule") || given("--ddpm-num-steps")) ddpm.others.trained_betas.clear();
+  if (!given("--ddpm-num-steps")) ddpm.ddpm_num_steps = ddpm.others.num_train_timesteps;
+  if (!given("--ddpm-beta-schedule")) ddpm.ddpm_beta_schedule = diffusion::name_of(ddpm.others.beta_schedule);
+  if (!given("--prediction-type")) ddpm.prediction_type = diffusion::name_of(ddpm.others.prediction_type);
+  if (!given("--snr-gamma")) ddpm.snr_gamma = 0;
+  if (!given("--ddpm-num-inference-steps"))
+    ddpm.ddpm_num_inference_steps = std::min(ddpm.ddpm_num_inference_steps, ddpm.ddpm_num_steps);
+}
+
+// What is to be learnt from must not be thrown away, not even after it was read: whoever goes on needs it again.
+void check_pretrained_stays(const PictureFlags& f) {
+  if (!f.training.overwrite_output_dir || f.training.output_dir.empty()) return;
+  const fs::path model = fs::weakly_canonical(f.pretrained), out = fs::weakly_canonical(f.training.output_dir);
+  const bool inside = std::mismatch(out.begin(), out.end(), model.begin(), model.end()).first == out.end();
+  IMAGO_CHECK(!inside, "--overwrite-output-dir would throw away the model of --pretrained, ", f.pretrained);
 }
 
 // It brings its own sizes, too.
 nn::UNet2D pretrained_unet(const CLI::App& app, PictureFlags& f) {
   for (const char* flag : {"--block-out-channels", "--layers-per-block", "--attention-levels", "--norm-num-groups"})
     IMAGO_CHECK(app.count(flag) == 0, flag, " and --pretrained exclude each other: the model has its own");
+  check_pretrained_stays(f);
   go_on_with_scheduler(app, f);
   nn::UNet2D unet = diffusion::load_unet(f.pretrained);
   const nn::UNet2DConfig& config = unet.config();
@@ -190,12 +204,13 @@ nn::UNet2D pretrained_unet(const CLI::App& app, PictureFlags& f) {
 
 void say_what_was_chosen(const PictureFlags& f, const Preset& preset) {
   if (f.pretrained.empty())
-    fmt::print(stderr, "preset {}: {} x {} pixels, channels {}, {} layer{} per level, attention on {} of them\n",
+    fmt::print(stderr, "preset {}: {} x {} pixels, channels {}, {} layer{} per level, attention on {} level{}\n",
                preset.name, f.resolution, f.resolution, fmt::join(f.block_out_channels, " "), f.layers_per_block,
-               f.layers_per_block == 1 ? "" : "s", f.attention_levels);
+               f.layers_per_block == 1 ? "" : "s", f.attention_levels, f.attention_levels == 1 ? "" : "s");
   else
     fmt::print(stderr, "going on from {}: {} x {} pixels, {} betas, predicts {}\n", f.pretrained, f.resolution,
-               f.resolution, f.ddpm.ddpm_beta_schedule, f.ddpm.prediction_type);
+               f.resolution, f.ddpm.others.trained_betas.empty() ? f.ddpm.ddpm_beta_schedule : "its own",
+               f.ddpm.prediction_type);
 }
 
 }  // namespace
@@ -210,14 +225,18 @@ void add_picture_flags(CLI::App& app, PictureFlags& f) {
       "machine")
       ->check(CLI::IsMember(preset_names()));
   add("--resolution", f.resolution, "pictures are scaled to this height and width")->check(positive);
-  add("--fit", f.fit, "crop: scale the short side and cut out the middle; squeeze: scale both sides")
+  add("--fit", f.fit,
+      "crop: scale the short side and cut out the middle; squeeze: scale both sides, which is the tutorial's default")
       ->check(CLI::IsMember({"crop", "squeeze"}));
   add("--block-out-channels", f.block_out_channels, "channels of the UNet's levels")->check(positive)->expected(1, 8);
   add("--layers-per-block", f.layers_per_block, "residual blocks per level")->check(positive);
-  add("--attention-levels", f.attention_levels, "how many levels have attention, from the lowest up")
+  add("--attention-levels", f.attention_levels,
+      "how many levels have attention, from the lowest up (the tutorial's has it on the one above the lowest)")
       ->check(not_negative);
   add("--norm-num-groups", f.norm_num_groups, "groups of the normalisations")->check(positive);
-  add("--pretrained", f.pretrained, "folder of a model in diffusers' format to go on from");
+  add("--pretrained", f.pretrained,
+      "folder of a model in diffusers' format to go on from, with its noise schedule, and a learning rate of 1e-4 at "
+      "most unless another is given");
   add_ddpm_flags(app, f.ddpm);
   add_training_flags(app, f.training);
 }
@@ -225,9 +244,9 @@ void add_picture_flags(CLI::App& app, PictureFlags& f) {
 int train_pictures(const std::string& name, const CLI::App& app, PictureFlags f, const LoadPictures& load) {
   const Preset& preset = chosen_preset(f.preset);
   fill_in(app, preset, f);
-  f.ddpm.check();
   nn::UNet2D unet =
       f.pretrained.empty() ? nn::UNet2D(unet_config(f), nn::Init::random(f.training.seed)) : pretrained_unet(app, f);
+  f.ddpm.check();
   unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
   say_what_was_chosen(f, preset);
   const data::ImageDataset pictures = load(f.resolution, f.fit == "crop" ? data::Fit::crop : data::Fit::squeeze);

@@ -177,18 +177,12 @@ class Run {
   }
 
   int say_how_to_go_on() const {
-    std::string again = command_line();
-    const std::string overwrite = " --overwrite-output-dir";  // not what is wanted now
-    if (const size_t at = again.find(overwrite); at != std::string::npos)
-      again.erase(at, overwrite.size());
-    const bool resumes = again.find("--resume") != std::string::npos;
-    fmt::print(
-        stderr, "stopped at step {}; saved in {}. Go on with\n  {}{}\n", trainer_.steps(),
-        folder_.path().string(), again,
-        resumes ? ""
-                : fmt::format(
-                      " --resume-from-checkpoint latest{}",
-                      flags_.output_dir.empty() ? " --output-dir " + shell_word(folder_.path().string()) : ""));
+    const std::string folder = folder_.path().string();
+    fmt::print(stderr, "stopped at step {}; saved in {}. Go on with\n"
+               "  {} --resume-from-checkpoint latest --output-dir {}\n",
+               trainer_.steps(), folder,
+               command_line({"--overwrite-output-dir", "--resume-from-checkpoint=", "--output-dir="}),
+               shell_word(folder));
     return interrupted_exit_code();
   }
 

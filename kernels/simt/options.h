@@ -14,8 +14,8 @@ struct Options {
   uint64_t seed = 1;             // for Order::shuffled
   bool strict_barriers = true;   // one call site per barrier, and no thread has left before it
   size_t max_static_shared = 48 * 1024, max_shared = 227 * 1024;  // bytes a block: sm_90, where sm_80 has 163 KiB
-  // More than 48 KiB, static and dynamic together, are for kernels that ask; launch() asks when the dynamic part is more
-  // than this (device/portable.cuh).
+  // More than 48 KiB, static and dynamic together, are for kernels that ask; launch() asks when the dynamic part is
+  // more than this (device/portable.cuh).
   size_t max_unasked_shared = 48 * 1024, asked_above = 32 * 1024;
 };
 
