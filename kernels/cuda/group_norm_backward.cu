@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kThreads)
 // ---- split ----
 
 template <typename T, int N>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 3)
     group_norm_backward_input_kernel(GroupNormBackward p, ColumnPlan plan, const Accumulator<T>* means) {
   const ColumnTask<N> task(plan);
   input_gradient<T, N>(p, plan, task, means);

@@ -20,7 +20,7 @@ struct SumRowsPlan {
 
 // x (M, C) to y (gridDim.y, C): row b is the sum of the rows of block b.
 template <int N, typename In, typename Out>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     sum_rows_kernel(const In* __restrict__ x, Out* __restrict__ y, SumRowsPlan plan) {
   using A = Accumulator<In>;
   SIMT_SHARED(A, sums, [kThreads][N]);
