@@ -17,16 +17,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The defaults are those of diffusers' train_unconditional.py, and of nets for 64 x 64 pixels.
 struct Preset {
   const char* name;
   int64_t resolution;
   std::vector<int64_t> block_out_channels;
-  int64_t layers_per_block, norm_num_groups;
-  int64_t plain_levels, attention_levels;  // from the lowest level up
-  const char *fit, *prediction_type;
-  double snr_gamma;
-  int64_t train_batch_size, num_epochs, max_train_steps, lr_warmup_steps;
-  double learning_rate, adam_beta1, adam_weight_decay;
+  int64_t layers_per_block = 2, norm_num_groups = 32;
+  int64_t plain_levels = 0, attention_levels = 2;  // from the lowest level up
+  const char *fit = "crop", *prediction_type = "epsilon";
+  double snr_gamma = 0;
+  int64_t train_batch_size = 16, num_epochs = 50, max_train_steps = 0, lr_warmup_steps = 500;
+  double learning_rate = 1e-4, adam_beta1 = 0.95, adam_weight_decay = 1e-6;
 };
 
 const std::vector<Preset>& presets() {
@@ -39,52 +40,21 @@ const std::vector<Preset>& presets() {
        .block_out_channels = {16, 48, 96, 96},
        .layers_per_block = 1,
        .norm_num_groups = 8,
-       .plain_levels = 0,
-       .attention_levels = 2,
-       .fit = "crop",
        .prediction_type = "v_prediction",
        .snr_gamma = 5,
-       .train_batch_size = 16,
        .num_epochs = 0,
        .max_train_steps = 3400,
        .lr_warmup_steps = 200,
-       .learning_rate = 1e-3,
-       .adam_beta1 = 0.95,
-       .adam_weight_decay = 1e-6},
-      // Minutes on a GPU. AdamW's numbers are those of diffusers' train_unconditional.py.
-      {.name = "medium",
-       .resolution = 64,
-       .block_out_channels = {64, 128, 256, 512},
-       .layers_per_block = 2,
-       .norm_num_groups = 32,
-       .plain_levels = 0,
-       .attention_levels = 2,
-       .fit = "crop",
-       .prediction_type = "epsilon",
-       .snr_gamma = 0,
-       .train_batch_size = 32,
-       .num_epochs = 50,
-       .max_train_steps = 0,
-       .lr_warmup_steps = 500,
-       .learning_rate = 1e-4,
-       .adam_beta1 = 0.95,
-       .adam_weight_decay = 1e-6},
+       .learning_rate = 1e-3},
+      // Minutes on a GPU.
+      {.name = "medium", .resolution = 64, .block_out_channels = {64, 128, 256, 512}, .train_batch_size = 32},
       // The network and the numbers of diffusers' tutorial on unconditional training.
       {.name = "tutorial",
        .resolution = 128,
        .block_out_channels = {128, 128, 256, 256, 512, 512},
-       .layers_per_block = 2,
-       .norm_num_groups = 32,
        .plain_levels = 1,
        .attention_levels = 1,
        .fit = "squeeze",
-       .prediction_type = "epsilon",
-       .snr_gamma = 0,
-       .train_batch_size = 16,
-       .num_epochs = 50,
-       .max_train_steps = 0,
-       .lr_warmup_steps = 500,
-       .learning_rate = 1e-4,
        .adam_beta1 = 0.9,
        .adam_weight_decay = 1e-2},
   };
@@ -246,7 +216,7 @@ int train_pictures(const std::string& name, const CLI::App& app, PictureFlags f,
   fill_in(app, preset, f);
   nn::UNet2D unet =
       f.pretrained.empty() ? nn::UNet2D(unet_config(f), nn::Init::random(f.training.seed)) : pretrained_unet(app, f);
-  f.ddpm.check();
+  f.ddpm.check();  // before pictures are read
   unet.set_gradient_checkpointing(nn::gradient_checkpointing_named(f.training.gradient_checkpointing));
   say_what_was_chosen(f, preset);
   const data::ImageDataset pictures = load(f.resolution, f.fit == "crop" ? data::Fit::crop : data::Fit::squeeze);
