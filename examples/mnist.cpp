@@ -1,8 +1,8 @@
 // Learns to draw handwritten digits, in one of two ways:
 //
 //   mnist                    denoising diffusion (Ho et al. 2020): a UNet that is told the time
-//                            step learns to say which noise was added to a digit; sampling starts
-//                            from noise and takes it away bit by bit
+//                            step learns to see the digit under the noise; sampling starts from
+//                            noise and takes it away bit by bit
 //   mnist --recipe corrupt   the first lesson of the Hugging Face diffusion course: a smaller UNet,
 //                            not told how much noise there is, learns to say what the digit was
 //
@@ -32,15 +32,20 @@ namespace {
 
 // The defaults are for a person who waits in front of two processors: a small network, and less
 // than one epoch.
-constexpr int64_t kPatientSteps = 1500;
+constexpr int64_t kPatientSteps = 1600;
 
 struct Flags {
   std::string recipe = "ddpm", data = "auto";
   program::TrainingFlags training = {.train_batch_size = 32, .learning_rate = 1.5e-3};
   // ddpm
-  std::vector<int64_t> block_out_channels = {16, 32, 32};
+  std::vector<int64_t> block_out_channels = {16, 32, 64};
   int64_t layers_per_block = 1, norm_num_groups = 8;
-  program::DdpmFlags ddpm;
+  // The squared error of epsilon is that of x_0 times the signal-to-noise ratio: it hardly counts
+  // where noise is strong, and there it is decided which digit comes about. In so few steps more of
+  // them can be read, on a blacker ground, when the network learns x_0 itself. The cosine schedule
+  // has fewer steps than the linear one at which nothing is left to be seen.
+  program::DdpmFlags ddpm = {.ddpm_beta_schedule = "squaredcos_cap_v2",
+                             .prediction_type = "sample"};
 };
 
 void add_flags(CLI::App& app, Flags& f) {

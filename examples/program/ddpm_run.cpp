@@ -40,8 +40,8 @@ class Ddpm {
     reverse_->set_timesteps(flags.ddpm_num_inference_steps);
   }
 
-  // Equation 14, with ab = alpha_bar_t:
-  // L = E || epsilon - epsilon_theta(sqrt(ab) x_0 + sqrt(1 - ab) epsilon, t) ||^2
+  // Equation 14, with ab = alpha_bar_t, and y = epsilon, x_0 or v as --prediction-type says:
+  // L = E || y - y_theta(sqrt(ab) x_0 + sqrt(1 - ab) epsilon, t) ||^2
   Variable loss(const diffusion::PickedImages& x0, const diffusion::BatchKey& key) const {
     return diffusion::training_loss([&](const Variable& x_t, const Tensor& t) { return unet_(x_t, t); }, *forward_, x0,
                                     key, loss_);

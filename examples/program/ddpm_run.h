@@ -24,7 +24,7 @@ struct DdpmFlags {
 };
 void add_ddpm_flags(CLI::App& app, DdpmFlags& flags);
 
-// Trains the UNet to say which noise was added to the images, draws with it, and saves it as a pipeline of diffusers.
+// Trains the UNet to take noise from the images, draws with it, and saves it as a pipeline of diffusers.
 // Images are u8 (M, H, W, C) with the H, W and C of the UNet's config. `name` names the default folder; `settings` are
 // kept with the run's, and must not change when it is resumed. Returns the exit code of train().
 int train_ddpm(const std::string& name, const nn::UNet2D& unet, const data::ImageDataset& images, const DdpmFlags& ddpm,
