@@ -31,7 +31,7 @@ imago: configure
 
 test: configure
 	cmake --build $(BUILD) -j $(JOBS)
-	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error
+	ctest --test-dir $(BUILD) -j $(JOBS) --timeout 3600 --output-on-failure --no-tests=error
 
 bench: configure
 	cmake --build $(BUILD) -j $(JOBS)
