@@ -212,8 +212,7 @@ std::shared_ptr<Ready> prepare(const Functions& f, Handle handle,
       .set(kPackPointers, kTypeVoidPointer, pointers.data(), count);
   pack.set(kPackWorkspace, kTypeVoidPointer, &scratch);
   if (!pack.try_finalize()) return nullptr;
-  return std::make_shared<Ready>(graph, std::move(config), std::move(plan), std::move(pack),
-                                 workspace);
+  return std::make_shared<Ready>(Ready{graph, std::move(config), std::move(plan), std::move(pack), workspace});
 }
 
 }  // namespace

@@ -24,10 +24,12 @@ class TracedMemory : public MemorySource {
   TracedMemory(Device device, bool exists) : exists_(exists) { trace_.device = device; }
 
   void* allocate(size_t bytes) override {
-    void* memory = reinterpret_cast<void*>(exists_ ? 0 : next_fake_address(bytes));
+    void* memory = nullptr;
     if (exists_) {
       const MemorySourceScope cache(trace_.device, nullptr);
       memory = imago::allocate(bytes, trace_.device);
+    } else {
+      memory = reinterpret_cast<void*>(next_fake_address(bytes));  // NOLINT(performance-no-int-to-ptr): never followed
     }
     const std::lock_guard lock(mutex_);
     alive_[memory] = trace_.blocks.size();

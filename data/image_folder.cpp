@@ -104,7 +104,7 @@ std::vector<std::string> decode(const fs::path& folder, const Listing& listing, 
                                 uint8_t* images, int64_t bytes_each) {
   const auto N = static_cast<int64_t>(listing.files.size());
   std::vector<std::string> why(listing.files.size());
-  const int64_t portion = 32 * thread_count();  // between two calls of progress
+  const int64_t portion = int64_t{32} * thread_count();  // between two calls of progress
   for (int64_t begin = 0; begin < N; begin += portion) {
     parallel_for(std::min(portion, N - begin), [&](int64_t k) {
       const int64_t i = begin + k;

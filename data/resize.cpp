@@ -26,6 +26,7 @@ std::vector<Taps> triangle_filter(int64_t in, int64_t out) {
   std::vector<Taps> filter;
   for (int64_t i = 0; i < out; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
+    // PIL adds a half and cuts, which for negative numbers is not rounding. NOLINTBEGIN(bugprone-incorrect-roundings)
     const auto first = std::max<int64_t>(0, static_cast<int64_t>(centre - reach + 0.5));
     const auto last = std::min<int64_t>(in, static_cast<int64_t>(centre + reach + 0.5));
     std::vector<double> weights;
@@ -37,6 +38,7 @@ std::vector<Taps> triangle_filter(int64_t in, int64_t out) {
     }
     Taps taps{.first = first, .weights = {}};
     for (const double w : weights) taps.weights.push_back(static_cast<int32_t>(0.5 + w / sum * (1 << kPrecision)));
+    // NOLINTEND(bugprone-incorrect-roundings)
     filter.push_back(std::move(taps));
   }
   return filter;

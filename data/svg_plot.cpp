@@ -192,15 +192,16 @@ std::string axes(const Axis& x, const Axis& y, const PlotOptions& options) {
 
 std::vector<double> nice_ticks(double low, double high, int count) {
   const double rough = (high - low) / std::max(count, 1);
-  if (!(rough > 0) || !std::isfinite(rough)) return {low};
+  if (rough < 0 || !std::isnormal(rough)) return {low};
   const double power = std::pow(10, std::floor(std::log10(rough)));
   double step = 10 * power;
   for (const double nice : {5.0, 2.0, 1.0})
     if (nice * power >= rough * (1 - 1e-9)) step = nice * power;
   std::vector<double> ticks;
   // Multiples of the step, not sums: 0.1 + 0.2 would not be 0.3.
-  for (double k = std::ceil(low / step - 1e-9); k <= high / step + 1e-9; ++k)
-    ticks.push_back(k == 0 ? 0 : k * step);
+  const auto first = static_cast<int64_t>(std::ceil(low / step - 1e-9));
+  const auto last = static_cast<int64_t>(std::floor(high / step + 1e-9));
+  for (int64_t k = first; k <= last; ++k) ticks.push_back(static_cast<double>(k) * step);
   return ticks;
 }
 

@@ -151,7 +151,8 @@ void draw(const Butterfly& b, int64_t resolution, uint8_t* out) {
     for (int64_t j = 0; j < resolution; ++j) {
       Colour sum{};
       for (int k = 0; k < kSamples * kSamples; ++k) {
-        const double dy = (k / kSamples + 0.5) / kSamples, dx = (k % kSamples + 0.5) / kSamples;
+        const int row = k / kSamples, column = k % kSamples;
+        const double dy = (row + 0.5) / kSamples, dx = (column + 0.5) / kSamples;
         const Colour c =
             colour_at(b, (static_cast<double>(j) + dx) * pixel - 1, 1 - (static_cast<double>(i) + dy) * pixel);
         sum = {sum.r + c.r, sum.g + c.g, sum.b + c.b};

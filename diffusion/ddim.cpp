@@ -14,9 +14,8 @@ DDIMScheduler::DDIMScheduler(SchedulerConfig c) : Scheduler("DDIMScheduler", std
 // model's, unclipped, or else what the clipped x_0 leaves:
 //   (x_t - sqrt(alpha_bar_t) x_0) / sqrt(1 - alpha_bar_t)
 void DDIMScheduler::plan_step(size_t k, const StepOptions& options, SamplingStep& step) const {
-  const int64_t n = static_cast<int64_t>(timesteps().size());
-  const double previous =
-      custom_timesteps() ? next_timestep(k) : step.t - static_cast<double>(config().num_train_timesteps / n);
+  const int64_t stride = config().num_train_timesteps / static_cast<int64_t>(timesteps().size());
+  const double previous = custom_timesteps() ? next_timestep(k) : step.t - static_cast<double>(stride);
   const float bar = alpha_bar(step.t);
   const float bar_previous = previous >= 0               ? alpha_bar(previous)
                              : config().set_alpha_to_one ? 1.0f

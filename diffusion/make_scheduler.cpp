@@ -56,7 +56,9 @@ std::unique_ptr<Scheduler> scheduler_from_json(std::string_view json, std::strin
   return make_scheduler(named.class_name, named.config);
 }
 
-std::string to_json(const Scheduler& scheduler) { return to_json({scheduler.class_name(), scheduler.config()}); }
+std::string to_json(const Scheduler& scheduler) {
+  return to_json(NamedSchedulerConfig{scheduler.class_name(), scheduler.config()});
+}
 
 std::vector<std::string> sampler_names() {
   std::vector<std::string> names;

@@ -48,10 +48,11 @@ std::vector<double> linspace(double a, double b, int64_t n) {
 
 std::vector<double> spread_timesteps(int64_t n, int64_t N, TimestepSpacing spacing, int64_t offset, bool rounded) {
   std::vector<double> steps;
+  const int64_t stride = N / n;
   const double last = static_cast<double>(N - 1), ratio = static_cast<double>(N) / static_cast<double>(n);
   switch (spacing) {
     case TimestepSpacing::leading:
-      for (int64_t i = n - 1; i >= 0; --i) steps.push_back(static_cast<double>(i * (N / n) + offset));
+      for (int64_t i = n - 1; i >= 0; --i) steps.push_back(static_cast<double>(i * stride + offset));
       break;
     case TimestepSpacing::linspace:
       steps = linspace(0, last, n);

@@ -27,7 +27,8 @@ Scheduler::Timetable PNDMScheduler::timetable(int64_t n, std::optional<double> m
     return {calls};
   }
   IMAGO_CHECK(n >= 4, "set_timesteps: n must be at least 4 unless skip_prk_steps is set, got ", n);
-  const double half = static_cast<double>(config().num_train_timesteps / n / 2);
+  const int64_t half_stride = config().num_train_timesteps / n / 2;
+  const double half = static_cast<double>(half_stride);
   std::vector<double> calls;
   for (size_t i = 0; i < 3; ++i) {
     const double middle = steps[i + 1] + half;
@@ -44,7 +45,8 @@ Scheduler::Timetable PNDMScheduler::custom_timetable(std::vector<double>) const 
 double PNDMScheduler::stride() const {
   const int64_t calls = static_cast<int64_t>(timesteps().size());
   const int64_t n = config().skip_prk_steps ? std::max<int64_t>(1, calls - 1) : calls - 9;
-  return static_cast<double>(config().num_train_timesteps / n);
+  const int64_t whole = config().num_train_timesteps / n;
+  return static_cast<double>(whole);
 }
 
 // Equation 11, with alpha_bar at both time steps:
@@ -74,7 +76,7 @@ void PNDMScheduler::plan_step(size_t k, const StepOptions& options, SamplingStep
 // That first x is not kept: what the call before made of it and of its output tells it, and the output is kept.
 void PNDMScheduler::plan_runge_kutta(size_t k, DenoiseCoefficients& c) const {
   const size_t first = k / 4 * 4, call = k % 4, beginning = k / 4;
-  const double half = static_cast<double>(static_cast<int64_t>(stride()) / 2);
+  const double half = std::floor(stride() / 2);
   const auto move = [&](size_t i) {
     return transfer(timesteps()[first], timesteps()[first + i] - (i % 2 == 0 ? half : 0));
   };

@@ -19,9 +19,9 @@ Shape broadcast(BinaryOp op, const Shape& a, const Shape& b) {
     const int64_t m = aligned(a, i), n = aligned(b, i);
     IMAGO_CHECK(m == n || m == 1 || n == 1, name_of(op), ": shapes ", a, " and ", b,
                 " do not broadcast");
-    dims[static_cast<size_t>(i - kMaxRank + rank)] = m == 1 ? n : m;
+    dims[static_cast<size_t>(i)] = m == 1 ? n : m;
   }
-  return Shape(std::span(dims.data(), static_cast<size_t>(rank)));
+  return Shape(std::span(dims).last(static_cast<size_t>(rank)));
 }
 
 // Fills in rank (0 so far), extents and strides. An axis joins the one before it where either both

@@ -9,7 +9,8 @@ Tensor timestep_embedding(const Tensor& t, int64_t dim, const TimestepEmbeddingO
                           DType dtype) {
   IMAGO_CHECK(t.defined() && t.rank() == 1, "timestep_embedding: t must be (N), got ", t.shape());
   IMAGO_CHECK(dim >= 1, "timestep_embedding: dim must be at least 1, got ", dim);
-  IMAGO_CHECK(dim < 2 || static_cast<double>(dim / 2) != options.freq_shift,
+  const int64_t half = dim / 2;
+  IMAGO_CHECK(dim < 2 || static_cast<double>(half) != options.freq_shift,
               "timestep_embedding: freq_shift must not be half of dim, got ", options.freq_shift,
               " for dim ", dim);
   IMAGO_CHECK(options.max_period > 0, "timestep_embedding: max_period must be positive, got ",
