@@ -26,8 +26,9 @@ bool have_python() {
 }
 
 bool peer(const std::string& command, const fs::path& folder) {
-  const std::string script = std::string(IMAGO_GOLDEN_DIR) + "/../diffusers_peer.py";
-  return std::system(concat("'", std::getenv("IMAGO_PYTHON"), "' '", script, "' ", command, " '", folder.string(), "'")
+  const fs::path script = fs::path(IMAGO_GOLDEN_DIR).parent_path() / "diffusers_peer.py";
+  return std::system(concat("'", std::getenv("IMAGO_PYTHON"), "' '", script.string(), "' ", command, " '",
+                            folder.string(), "'")
                          .c_str()) == 0;
 }
 
