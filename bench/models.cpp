@@ -28,7 +28,7 @@ Workload butterflies() {
 }
 
 Workload mnist() {
-  Workload w{.name = "mnist", .config = unet(1, {16, 32, 32}, 1), .batch = 128, .size = 28};
+  Workload w{.name = "mnist", .config = unet(1, {16, 32, 64}, 1), .batch = 128, .size = 28};
   w.config.layers_per_block = 1;
   w.config.norm_num_groups = 8;
   return w;

@@ -143,7 +143,7 @@ class UNet(nn.Module):
 # name: (channels, size, batch, UNet's arguments), as bench/models.cpp has them
 WORKLOADS = {
     "butterflies": (3, 64, 32, dict(widths=[64, 128, 256, 512], layers=2, groups=32, attentive=2)),
-    "mnist": (1, 28, 128, dict(widths=[16, 32, 32], layers=1, groups=8, attentive=1)),
+    "mnist": (1, 28, 128, dict(widths=[16, 32, 64], layers=1, groups=8, attentive=1)),
     "tiny": (3, 8, 2, dict(widths=[8, 16], layers=1, groups=4, attentive=1)),
 }
 
